@@ -1,0 +1,543 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit tests of the memory of vDSO getrandom() states, from inside.  Included
+ * by mm/vgetrandom_mapping.c.
+ *
+ * Each test runs in a kthread with an mm of its own, which is torn down when
+ * the kthread ends, also after a failed assertion.
+ */
+#include <kunit/test.h>
+#include <linux/kthread.h>
+#include <linux/uaccess.h>
+#include <linux/vmstat.h>
+
+#define TEST_BYTE	0x5a
+
+static struct mm_struct *test_mm_alloc(struct kunit *test)
+{
+	struct mm_struct *mm = mm_alloc();
+
+	KUNIT_ASSERT_NOT_NULL(test, mm);
+	mm->task_size = TASK_SIZE;
+	arch_pick_mmap_layout(mm, &current->signal->rlim[RLIMIT_STACK]);
+	return mm;
+}
+
+static int test_init(struct kunit *test)
+{
+	kthread_use_mm(test_mm_alloc(test));
+	return 0;
+}
+
+/* Maps @pages pages and writes TEST_BYTE plus its number into each. */
+static unsigned long test_map(struct kunit *test, unsigned int pages)
+{
+	unsigned long addr;
+	unsigned int i;
+
+	addr = vm_mmap(NULL, 0, pages * PAGE_SIZE, PROT_READ | PROT_WRITE,
+		       MAP_DROPPABLE | MAP_ANONYMOUS, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
+	for (i = 0; i < pages; i++)
+		KUNIT_ASSERT_EQ(test, 0,
+				put_user((u8)(TEST_BYTE + i),
+					 (u8 __user *)(addr + i * PAGE_SIZE)));
+	return addr;
+}
+
+static u8 test_read(struct kunit *test, unsigned long addr)
+{
+	u8 byte;
+
+	KUNIT_ASSERT_EQ(test, 0, get_user(byte, (u8 __user *)addr));
+	return byte;
+}
+
+static struct vm_area_struct *test_vma(struct kunit *test, unsigned long addr)
+{
+	struct vm_area_struct *vma;
+
+	mmap_read_lock(current->mm);
+	vma = vma_lookup(current->mm, addr);
+	mmap_read_unlock(current->mm);
+	KUNIT_ASSERT_NOT_NULL(test, vma);
+	KUNIT_ASSERT_TRUE(test, vma_is_vgetrandom_mapping(vma));
+	return vma;
+}
+
+static struct vgetrandom_mapping *test_mapping(struct kunit *test,
+					       unsigned long addr)
+{
+	struct vgetrandom_mapping *mapping;
+
+	mapping = vgetrandom_mapping_of(test_vma(test, addr));
+	KUNIT_ASSERT_NOT_NULL(test, mapping);
+	return mapping;
+}
+
+/* The page's folio with a reference, like a pin by GUP; NULL if there is none. */
+static struct folio *test_pin(struct vgetrandom_mapping *mapping,
+			      unsigned long addr)
+{
+	struct vgetrandom_page *page;
+	struct folio *folio = NULL;
+
+	mutex_lock(&mapping->lock);
+	page = vgetrandom_mapping_find(mapping, addr >> PAGE_SHIFT);
+	if (page) {
+		folio = page->folio;
+		folio_get(folio);
+	}
+	mutex_unlock(&mapping->lock);
+	return folio;
+}
+
+static bool test_present(struct vgetrandom_mapping *mapping, unsigned long addr)
+{
+	struct folio *folio = test_pin(mapping, addr);
+
+	if (folio)
+		folio_put(folio);
+	return folio;
+}
+
+static unsigned int test_pages(struct vgetrandom_mapping *mapping)
+{
+	struct vgetrandom_page *page;
+	unsigned int pages = 0;
+
+	mutex_lock(&mapping->lock);
+	for (page = vgetrandom_mapping_first(mapping, 0); page;
+	     page = vgetrandom_page_next(page))
+		pages++;
+	mutex_unlock(&mapping->lock);
+	return pages;
+}
+
+static void test_unmap_ptes(struct kunit *test, unsigned long addr,
+			    unsigned long len)
+{
+	struct vm_area_struct *vma = test_vma(test, addr);
+
+	mmap_read_lock(current->mm);
+	zap_page_range_single(vma, addr, len, NULL);
+	mmap_read_unlock(current->mm);
+}
+
+static void test_madvise(struct kunit *test, unsigned long addr,
+			 unsigned long len, int behavior)
+{
+	struct vm_area_struct *vma = test_vma(test, addr);
+	int error = -1;
+
+	mmap_read_lock(current->mm);
+	KUNIT_EXPECT_TRUE(test, vgetrandom_mapping_madvise(vma, addr,
+							   addr + len, behavior,
+							   &error));
+	mmap_read_unlock(current->mm);
+	KUNIT_EXPECT_EQ(test, 0, error);
+}
+
+static bool test_folio_is_zero(struct folio *folio)
+{
+	void *data = kmap_local_folio(folio, 0);
+	bool zero = !memchr_inv(data, 0, PAGE_SIZE);
+
+	kunmap_local(data);
+	return zero;
+}
+
+/* What the shrinker sees, on all nodes; the kthread is in the root cgroup. */
+static unsigned long test_shrink(bool scan, unsigned long nr)
+{
+	unsigned long total = 0, ret;
+	int nid;
+
+	for_each_online_node(nid) {
+		struct shrink_control sc = {
+			.gfp_mask = GFP_KERNEL,
+			.nid = nid,
+			.nr_to_scan = nr,
+		};
+
+		ret = scan ? vgetrandom_shrink_scan(vgetrandom_shrinker, &sc) :
+			     vgetrandom_shrink_count(vgetrandom_shrinker, &sc);
+		if (ret != SHRINK_EMPTY)
+			total += ret;
+	}
+	return total;
+}
+
+static void test_fault_gives_zeros(struct kunit *test)
+{
+	unsigned long addr;
+	u8 *data = kunit_kmalloc(test, PAGE_SIZE, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, data);
+	memset(data, TEST_BYTE, PAGE_SIZE);
+	addr = vm_mmap(NULL, 0, PAGE_SIZE, PROT_READ | PROT_WRITE,
+		       MAP_DROPPABLE | MAP_ANONYMOUS, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
+	KUNIT_EXPECT_NULL(test, vgetrandom_mapping_of(test_vma(test, addr)));
+
+	KUNIT_ASSERT_EQ(test, 0UL,
+			copy_from_user(data, (void __user *)addr, PAGE_SIZE));
+	KUNIT_EXPECT_NULL(test, memchr_inv(data, 0, PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, 1U, test_pages(test_mapping(test, addr)));
+}
+
+static void test_second_fault_gives_same_page(struct kunit *test)
+{
+	unsigned long addr = test_map(test, 1);
+	struct vgetrandom_mapping *mapping = test_mapping(test, addr);
+	struct folio *first = test_pin(mapping, addr), *second;
+
+	KUNIT_ASSERT_NOT_NULL(test, first);
+	test_unmap_ptes(test, addr, PAGE_SIZE);
+	KUNIT_EXPECT_FALSE(test, folio_mapped(first));
+	KUNIT_EXPECT_EQ(test, TEST_BYTE, test_read(test, addr));
+	KUNIT_EXPECT_TRUE(test, folio_mapped(first));
+
+	second = test_pin(mapping, addr);
+	KUNIT_EXPECT_PTR_EQ(test, first, second);
+	KUNIT_EXPECT_EQ(test, 1U, test_pages(mapping));
+	KUNIT_EXPECT_PTR_EQ(test, mapping, test_mapping(test, addr));
+	folio_put(second);
+	folio_put(first);
+}
+
+/* As dup_mmap() does it: the VMA is copied, then its open() is called. */
+static void test_fork_leaves_child_empty(struct kunit *test)
+{
+	unsigned long addr = test_map(test, 2);
+	struct vgetrandom_mapping *mapping = test_mapping(test, addr);
+	struct mm_struct *parent = current->mm;
+	struct mm_struct *mm = test_mm_alloc(test);
+	struct vm_area_struct *vma;
+	int error;
+
+	mmap_write_lock(parent);
+	vma = vm_area_dup(vma_lookup(parent, addr));
+	KUNIT_EXPECT_NOT_NULL(test, vma);
+	mmap_write_lock_nested(mm, SINGLE_DEPTH_NESTING);
+	if (vma) {
+		vma->vm_mm = mm;
+		vma->vm_ops->open(vma);
+		error = insert_vm_struct(mm, vma);
+	} else {
+		error = -ENOMEM;
+	}
+	mmap_write_unlock(mm);
+	mmap_write_unlock(parent);
+	KUNIT_EXPECT_EQ(test, 0, error);
+	if (error)
+		goto put_child;
+
+	KUNIT_EXPECT_NULL(test, vgetrandom_mapping_of(vma));
+	KUNIT_EXPECT_EQ(test, 1U, refcount_read(&mapping->refs));
+
+	kthread_unuse_mm(parent);
+	kthread_use_mm(mm);
+	KUNIT_EXPECT_EQ(test, 0, test_read(test, addr));
+	KUNIT_EXPECT_EQ(test, 0, put_user((u8)1, (u8 __user *)addr));
+	KUNIT_EXPECT_PTR_NE(test, mapping, test_mapping(test, addr));
+	KUNIT_EXPECT_PTR_EQ(test, mm, test_mapping(test, addr)->mm);
+	kthread_unuse_mm(mm);
+	kthread_use_mm(parent);
+
+	KUNIT_EXPECT_EQ(test, TEST_BYTE, test_read(test, addr));
+	KUNIT_EXPECT_EQ(test, TEST_BYTE + 1, test_read(test, addr + PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, 2U, test_pages(mapping));
+put_child:
+	mmput(mm);
+	KUNIT_EXPECT_EQ(test, 2U, test_pages(mapping));
+}
+
+/*
+ * As copy_vma() does it: a copy of two pages from the second on, in the same
+ * mm, at a free address.
+ */
+static struct vm_area_struct *test_copy_vma(struct kunit *test,
+					    unsigned long addr)
+{
+	unsigned long to;
+	struct vm_area_struct *vma = test_vma(test, addr), *copy;
+
+	to = vm_mmap(NULL, 0, 2 * PAGE_SIZE, PROT_NONE,
+		     MAP_PRIVATE | MAP_ANONYMOUS, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(to));
+	KUNIT_ASSERT_EQ(test, 0, vm_munmap(to, 2 * PAGE_SIZE));
+
+	mmap_write_lock(current->mm);
+	copy = vm_area_dup(vma);
+	if (copy) {
+		copy->vm_start = to;
+		copy->vm_end = to + 2 * PAGE_SIZE;
+		copy->vm_pgoff = vma->vm_pgoff + 1;
+		copy->vm_ops->open(copy);
+		if (insert_vm_struct(current->mm, copy)) {
+			copy->vm_ops->close(copy);
+			vm_area_free(copy);
+			copy = NULL;
+		} else {
+			vm_stat_account(current->mm, copy->vm_flags, 2);
+		}
+	}
+	mmap_write_unlock(current->mm);
+	KUNIT_ASSERT_NOT_NULL(test, copy);
+	return copy;
+}
+
+static void test_mremap_rekeys(struct kunit *test)
+{
+	unsigned long addr = test_map(test, 4), to;
+	struct vgetrandom_mapping *mapping = test_mapping(test, addr);
+	struct vm_area_struct *copy = test_copy_vma(test, addr);
+
+	to = copy->vm_start;
+	test_unmap_ptes(test, addr + PAGE_SIZE, 2 * PAGE_SIZE);
+	mmap_write_lock(current->mm);
+	KUNIT_EXPECT_EQ(test, 0, copy->vm_ops->mremap(copy));
+	mmap_write_unlock(current->mm);
+	KUNIT_EXPECT_EQ(test, to >> PAGE_SHIFT, copy->vm_pgoff);
+	KUNIT_EXPECT_EQ(test, 2U, refcount_read(&mapping->refs));
+	KUNIT_EXPECT_FALSE(test, test_present(mapping, addr + PAGE_SIZE));
+	KUNIT_EXPECT_TRUE(test, test_present(mapping, to));
+
+	/* the old range goes, in a split of the old VMA */
+	KUNIT_EXPECT_EQ(test, 0, vm_munmap(addr + PAGE_SIZE, 2 * PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, 3U, refcount_read(&mapping->refs));
+	KUNIT_EXPECT_EQ(test, 4U, test_pages(mapping));
+	KUNIT_EXPECT_EQ(test, TEST_BYTE, test_read(test, addr));
+	KUNIT_EXPECT_EQ(test, TEST_BYTE + 1, test_read(test, to));
+	KUNIT_EXPECT_EQ(test, TEST_BYTE + 2, test_read(test, to + PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, TEST_BYTE + 3,
+			test_read(test, addr + 3 * PAGE_SIZE));
+}
+
+/* The target of a move that failed is closed without having seen mremap(). */
+static void test_failed_mremap_keeps_pages(struct kunit *test)
+{
+	unsigned long addr = test_map(test, 4);
+	struct vgetrandom_mapping *mapping = test_mapping(test, addr);
+	struct vm_area_struct *copy = test_copy_vma(test, addr);
+
+	KUNIT_EXPECT_EQ(test, 2U, refcount_read(&mapping->refs));
+	KUNIT_EXPECT_EQ(test, 0, vm_munmap(copy->vm_start, 2 * PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, 1U, refcount_read(&mapping->refs));
+	KUNIT_EXPECT_EQ(test, 4U, test_pages(mapping));
+	KUNIT_EXPECT_EQ(test, TEST_BYTE + 1, test_read(test, addr + PAGE_SIZE));
+}
+
+static void test_split_and_close_forget_their_range(struct kunit *test)
+{
+	unsigned long addr = test_map(test, 5);
+	struct vgetrandom_mapping *mapping = test_mapping(test, addr);
+	struct folio *folio = test_pin(mapping, addr + 2 * PAGE_SIZE);
+
+	KUNIT_ASSERT_NOT_NULL(test, folio);
+	KUNIT_EXPECT_EQ(test, 0, vm_munmap(addr + 2 * PAGE_SIZE, PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, 2U, refcount_read(&mapping->refs));
+	KUNIT_EXPECT_EQ(test, 4U, test_pages(mapping));
+	KUNIT_EXPECT_FALSE(test, test_present(mapping, addr + 2 * PAGE_SIZE));
+	KUNIT_EXPECT_TRUE(test, test_folio_is_zero(folio));
+	folio_put(folio);
+	KUNIT_EXPECT_EQ(test, TEST_BYTE + 1, test_read(test, addr + PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, TEST_BYTE + 3,
+			test_read(test, addr + 3 * PAGE_SIZE));
+	KUNIT_EXPECT_PTR_EQ(test, mapping,
+			    test_mapping(test, addr + 3 * PAGE_SIZE));
+
+	KUNIT_EXPECT_EQ(test, 0, vm_munmap(addr, 2 * PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, 1U, refcount_read(&mapping->refs));
+	KUNIT_EXPECT_EQ(test, 2U, test_pages(mapping));
+	KUNIT_EXPECT_EQ(test, TEST_BYTE + 4,
+			test_read(test, addr + 4 * PAGE_SIZE));
+}
+
+static void test_drop_wipes(struct kunit *test)
+{
+	static const int behaviors[] = {
+		MADV_DONTNEED, MADV_DONTNEED_LOCKED, MADV_FREE
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(behaviors); i++) {
+		unsigned long addr = test_map(test, 3);
+		struct vgetrandom_mapping *mapping = test_mapping(test, addr);
+		struct folio *folio = test_pin(mapping, addr + PAGE_SIZE);
+
+		KUNIT_ASSERT_NOT_NULL(test, folio);
+		KUNIT_EXPECT_FALSE(test, test_folio_is_zero(folio));
+		test_madvise(test, addr + PAGE_SIZE, PAGE_SIZE, behaviors[i]);
+		KUNIT_EXPECT_FALSE(test, folio_mapped(folio));
+		KUNIT_EXPECT_TRUE(test, test_folio_is_zero(folio));
+		KUNIT_EXPECT_EQ(test, 1, folio_ref_count(folio));
+		KUNIT_EXPECT_EQ(test, 2U, test_pages(mapping));
+
+		/* the next fault takes another page; neighbours keep theirs */
+		KUNIT_EXPECT_EQ(test, 0, test_read(test, addr + PAGE_SIZE));
+		KUNIT_EXPECT_FALSE(test, folio_mapped(folio));
+		KUNIT_EXPECT_EQ(test, TEST_BYTE, test_read(test, addr));
+		KUNIT_EXPECT_EQ(test, TEST_BYTE + 2,
+				test_read(test, addr + 2 * PAGE_SIZE));
+		folio_put(folio);
+		KUNIT_EXPECT_EQ(test, 0, vm_munmap(addr, 3 * PAGE_SIZE));
+	}
+}
+
+static void test_pinned_page_is_not_dropped(struct kunit *test)
+{
+	unsigned long addr = test_map(test, 2);
+	struct vgetrandom_mapping *mapping = test_mapping(test, addr);
+	struct folio *folio = test_pin(mapping, addr);
+
+	KUNIT_ASSERT_NOT_NULL(test, folio);
+	test_madvise(test, addr, 2 * PAGE_SIZE, MADV_PAGEOUT);
+	KUNIT_EXPECT_TRUE(test, test_present(mapping, addr));
+	KUNIT_EXPECT_FALSE(test, test_present(mapping, addr + PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, TEST_BYTE, test_read(test, addr));
+	KUNIT_EXPECT_TRUE(test, folio_mapped(folio));
+
+	test_unmap_ptes(test, addr, PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, 0UL, test_shrink(true, 100));
+	KUNIT_EXPECT_TRUE(test, test_present(mapping, addr));
+	KUNIT_EXPECT_FALSE(test, test_folio_is_zero(folio));
+	folio_put(folio);
+	KUNIT_EXPECT_EQ(test, 1UL, test_shrink(true, 100));
+	KUNIT_EXPECT_FALSE(test, test_present(mapping, addr));
+}
+
+static void test_shrinker_counts_and_drops(struct kunit *test)
+{
+	const unsigned int pages = 100;
+	unsigned long before = test_shrink(false, 0);
+	unsigned long addr = test_map(test, pages);
+	struct vgetrandom_mapping *mapping = test_mapping(test, addr);
+	unsigned int i;
+
+	KUNIT_EXPECT_EQ(test, before + pages, test_shrink(false, 0));
+
+	/* recently used pages get a second chance, others do not */
+	test_unmap_ptes(test, addr, 30 * PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, 30UL, test_shrink(true, pages));
+	KUNIT_EXPECT_EQ(test, before + pages - 30, test_shrink(false, 0));
+	KUNIT_EXPECT_EQ(test, pages - 30, test_pages(mapping));
+	KUNIT_EXPECT_EQ(test, 0, test_read(test, addr));
+	KUNIT_EXPECT_EQ(test, TEST_BYTE + 30,
+			test_read(test, addr + 30 * PAGE_SIZE));
+
+	/* what is scanned is limited, and what is dropped is reported */
+	test_unmap_ptes(test, addr, pages * PAGE_SIZE);
+	KUNIT_EXPECT_LE(test, test_shrink(true, 10),
+			10UL * num_online_nodes());
+	KUNIT_EXPECT_GE(test, test_pages(mapping),
+			pages - 30 + 1 - 10 * num_online_nodes());
+
+	test_unmap_ptes(test, addr, pages * PAGE_SIZE);
+	test_shrink(true, 2 * pages);
+	KUNIT_EXPECT_EQ(test, 0U, test_pages(mapping));
+	KUNIT_EXPECT_EQ(test, before, test_shrink(false, 0));
+	for (i = 0; i < pages; i++)
+		KUNIT_EXPECT_EQ(test, 0, test_read(test, addr + i * PAGE_SIZE));
+}
+
+static void test_shrinker_leaves_what_is_busy(struct kunit *test)
+{
+	unsigned long addr = test_map(test, 1);
+	struct vgetrandom_mapping *mapping = test_mapping(test, addr);
+	struct folio *folio;
+
+	test_unmap_ptes(test, addr, PAGE_SIZE);
+
+	mmap_write_lock(current->mm);
+	KUNIT_EXPECT_EQ(test, 0UL, test_shrink(true, 10));
+	mmap_write_unlock(current->mm);
+
+	mutex_lock(&mapping->lock);
+	KUNIT_EXPECT_EQ(test, 0UL, test_shrink(true, 10));
+	mutex_unlock(&mapping->lock);
+
+	folio = test_pin(mapping, addr);
+	folio_lock(folio);
+	KUNIT_EXPECT_EQ(test, 0UL, test_shrink(true, 10));
+	folio_unlock(folio);
+	folio_put(folio);
+
+	KUNIT_EXPECT_EQ(test, 1U, test_pages(mapping));
+	KUNIT_EXPECT_EQ(test, 1U, refcount_read(&mapping->refs));
+	KUNIT_EXPECT_EQ(test, 1UL, test_shrink(true, 10));
+}
+
+/* The resident set is checked when the mm is torn down, "Bad rss-counter". */
+static void test_accounting_returns_to_zero(struct kunit *test)
+{
+	struct mm_struct *mm = current->mm;
+	unsigned long listed = test_shrink(false, 0);
+	unsigned long total_vm = mm->total_vm;
+	int grabs = atomic_read(&mm->mm_count);
+	unsigned long addr = test_map(test, 20);
+
+	KUNIT_EXPECT_EQ(test, total_vm + 20, mm->total_vm);
+	KUNIT_EXPECT_EQ(test, grabs + 1, atomic_read(&mm->mm_count));
+	KUNIT_EXPECT_EQ(test, listed + 20, test_shrink(false, 0));
+
+	test_madvise(test, addr, 5 * PAGE_SIZE, MADV_DONTNEED);
+	KUNIT_EXPECT_EQ(test, listed + 15, test_shrink(false, 0));
+
+	KUNIT_EXPECT_EQ(test, 0, vm_munmap(addr, 20 * PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, total_vm, mm->total_vm);
+	KUNIT_EXPECT_EQ(test, grabs, atomic_read(&mm->mm_count));
+	KUNIT_EXPECT_EQ(test, listed, test_shrink(false, 0));
+}
+
+static void test_broken_page_is_replaced(struct kunit *test)
+{
+#ifdef CONFIG_MEMORY_FAILURE
+	unsigned long addr = test_map(test, 1);
+	struct vgetrandom_mapping *mapping = test_mapping(test, addr);
+	struct folio *broken = test_pin(mapping, addr), *fresh;
+
+	KUNIT_ASSERT_NOT_NULL(test, broken);
+	SetPageHWPoison(folio_page(broken, 0));
+	test_unmap_ptes(test, addr, PAGE_SIZE);
+
+	KUNIT_EXPECT_EQ(test, 0, test_read(test, addr));
+	fresh = test_pin(mapping, addr);
+	KUNIT_EXPECT_PTR_NE(test, broken, fresh);
+	KUNIT_EXPECT_EQ(test, 1, folio_ref_count(broken));
+	/* nobody touched it */
+	KUNIT_EXPECT_FALSE(test, test_folio_is_zero(broken));
+	KUNIT_EXPECT_EQ(test, 1U, test_pages(mapping));
+
+	folio_put(fresh);
+	ClearPageHWPoison(folio_page(broken, 0));
+	folio_put(broken);
+#else
+	kunit_skip(test, "needs CONFIG_MEMORY_FAILURE");
+#endif
+}
+
+static struct kunit_case vgetrandom_mapping_test_cases[] = {
+	KUNIT_CASE(test_fault_gives_zeros),
+	KUNIT_CASE(test_second_fault_gives_same_page),
+	KUNIT_CASE(test_fork_leaves_child_empty),
+	KUNIT_CASE(test_mremap_rekeys),
+	KUNIT_CASE(test_failed_mremap_keeps_pages),
+	KUNIT_CASE(test_split_and_close_forget_their_range),
+	KUNIT_CASE(test_drop_wipes),
+	KUNIT_CASE(test_pinned_page_is_not_dropped),
+	KUNIT_CASE(test_shrinker_counts_and_drops),
+	KUNIT_CASE(test_shrinker_leaves_what_is_busy),
+	KUNIT_CASE(test_accounting_returns_to_zero),
+	KUNIT_CASE(test_broken_page_is_replaced),
+	{}
+};
+
+static struct kunit_suite vgetrandom_mapping_test_suite = {
+	.name = "vgetrandom_mapping",
+	.init = test_init,
+	.test_cases = vgetrandom_mapping_test_cases,
+};
+
+kunit_test_suite(vgetrandom_mapping_test_suite);

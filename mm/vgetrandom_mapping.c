@@ -1,0 +1,710 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The memory of vDSO getrandom() states: mmap(MAP_DROPPABLE).
+ *
+ * A special mapping (see _install_special_mapping()) whose pages are filled
+ * with zeros on fault, stay behind on fork, go away under memory pressure, are
+ * neither swapped nor dumped, and are wiped before they are freed.
+ *
+ * The VMA is VM_SHARED without a file, so that its pages are never anonymous:
+ * no swap, no copy on write, and fork does not copy its page table entries.
+ * The pages belong to a struct vgetrandom_mapping, which the VMA finds through
+ * vm_private_data.  It is made at the first fault; until then, and again in the
+ * child of a fork, vm_private_data points to vgetrandom_mapping_empty.
+ *
+ * vm_pgoff is always the VMA's virtual page number, so a page's key in its
+ * mapping is its virtual page number too, whatever splits the VMA sees.
+ *
+ * Lock order: mmap_lock -> vgetrandom_mapping.lock -> folio lock ->
+ * { mmu notifiers, page table lock }.  The list_lru's lock is a leaf under
+ * vgetrandom_mapping.lock; the shrinker, which starts with it, only tries the
+ * others.
+ */
+#include <linux/highmem.h>
+#include <linux/init.h>
+#include <linux/list_lru.h>
+#include <linux/memcontrol.h>
+#include <linux/mman.h>
+#include <linux/mmu_notifier.h>
+#include <linux/mutex.h>
+#include <linux/rbtree.h>
+#include <linux/refcount.h>
+#include <linux/rmap.h>
+#include <linux/sched/mm.h>
+#include <linux/shrinker.h>
+#include <linux/slab.h>
+#include <linux/vgetrandom.h>
+
+#include "internal.h"
+
+/**
+ * struct vgetrandom_mapping - the pages of one mapping in one mm
+ * @spec: what vm_private_data of each VMA of this mapping points to
+ * @refs: one for each such VMA, one for a shrinker at work on it
+ * @lock: protects @pages
+ * @mm: where the VMAs are; its mm_struct is held, not its users
+ * @pages: the struct vgetrandom_page, by virtual page number
+ *
+ * A VMA that is split or moved shares the object with its other parts.
+ */
+struct vgetrandom_mapping {
+	struct vm_special_mapping	spec;
+	refcount_t			refs;
+	struct mutex			lock;	/* protects @pages */
+	struct mm_struct		*mm;
+	struct rb_root			pages;
+};
+
+/**
+ * struct vgetrandom_page - one page of a mapping
+ * @lru: on vgetrandom_lru, or on a private list once unlinked
+ * @node: in vgetrandom_mapping.pages
+ * @folio: the page; one reference is ours
+ * @mapping: the mapping, which cannot go away while it has pages
+ * @vpn: virtual page number, the key in @mapping
+ */
+struct vgetrandom_page {
+	struct list_head		lru;
+	struct rb_node			node;
+	struct folio			*folio;
+	struct vgetrandom_mapping	*mapping;
+	unsigned long			vpn;
+};
+
+static struct kmem_cache *vgetrandom_page_cache __ro_after_init;
+static struct shrinker *vgetrandom_shrinker __ro_after_init;
+static struct list_lru vgetrandom_lru;
+
+static const struct vm_special_mapping vgetrandom_mapping_empty;
+
+/* NULL: no page has been touched since the mmap() or fork() */
+static struct vgetrandom_mapping *
+vgetrandom_mapping_of(const struct vm_area_struct *vma)
+{
+	/* a fault in another thread may be about to make the mapping */
+	struct vm_special_mapping *spec = READ_ONCE(vma->vm_private_data);
+
+	if (spec == &vgetrandom_mapping_empty)
+		return NULL;
+	return container_of(spec, struct vgetrandom_mapping, spec);
+}
+
+static void vgetrandom_mapping_put(struct vgetrandom_mapping *mapping)
+{
+	if (!refcount_dec_and_test(&mapping->refs))
+		return;
+	VM_WARN_ON_ONCE(!RB_EMPTY_ROOT(&mapping->pages));
+	mmdrop(mapping->mm);
+	kfree(mapping);
+}
+
+/* The VMA's mapping, made if it has none; NULL when out of memory. */
+static struct vgetrandom_mapping *
+vgetrandom_mapping_make(struct vm_area_struct *vma)
+{
+	struct vgetrandom_mapping *mapping;
+	void *empty = (void *)&vgetrandom_mapping_empty;
+
+	mapping = vgetrandom_mapping_of(vma);
+	if (mapping)
+		return mapping;
+
+	mapping = kmalloc(sizeof(*mapping), GFP_KERNEL_ACCOUNT);
+	if (!mapping)
+		return NULL;
+	mapping->spec = vgetrandom_mapping_empty;
+	refcount_set(&mapping->refs, 1);
+	mutex_init(&mapping->lock);
+	mmgrab(vma->vm_mm);
+	mapping->mm = vma->vm_mm;
+	mapping->pages = RB_ROOT;
+
+	/* mmap_lock is held for reading only: another fault may be first */
+	if (cmpxchg(&vma->vm_private_data, empty, &mapping->spec) != empty)
+		vgetrandom_mapping_put(mapping);
+	return vgetrandom_mapping_of(vma);
+}
+
+/* The page with the lowest number not below @vpn, or NULL. */
+static struct vgetrandom_page *
+vgetrandom_mapping_first(struct vgetrandom_mapping *mapping, unsigned long vpn)
+{
+	struct rb_node *node = mapping->pages.rb_node;
+	struct vgetrandom_page *page, *first = NULL;
+
+	lockdep_assert_held(&mapping->lock);
+	while (node) {
+		page = rb_entry(node, struct vgetrandom_page, node);
+		if (page->vpn < vpn) {
+			node = node->rb_right;
+		} else {
+			first = page;
+			node = node->rb_left;
+		}
+	}
+	return first;
+}
+
+static struct vgetrandom_page *vgetrandom_page_next(struct vgetrandom_page *page)
+{
+	return rb_entry_safe(rb_next(&page->node), struct vgetrandom_page, node);
+}
+
+static struct vgetrandom_page *
+vgetrandom_mapping_find(struct vgetrandom_mapping *mapping, unsigned long vpn)
+{
+	struct vgetrandom_page *page = vgetrandom_mapping_first(mapping, vpn);
+
+	return page && page->vpn == vpn ? page : NULL;
+}
+
+static void vgetrandom_mapping_insert(struct vgetrandom_mapping *mapping,
+				      struct vgetrandom_page *page)
+{
+	struct rb_node **link = &mapping->pages.rb_node, *parent = NULL;
+
+	lockdep_assert_held(&mapping->lock);
+	while (*link) {
+		parent = *link;
+		if (page->vpn < rb_entry(parent, struct vgetrandom_page,
+					 node)->vpn)
+			link = &parent->rb_left;
+		else
+			link = &parent->rb_right;
+	}
+	rb_link_node(&page->node, parent, link);
+	rb_insert_color(&page->node, &mapping->pages);
+}
+
+/*
+ * Makes a zeroed page for @addr, charged to the mm's memory cgroup: a fault may
+ * come from another process, by ptrace or process_vm_writev().  May sleep and
+ * reclaim; hence vgetrandom_mapping.lock must not be held, or the shrinker
+ * could not take pages from this mapping.
+ */
+static struct vgetrandom_page *
+vgetrandom_page_alloc(struct vgetrandom_mapping *mapping,
+		      struct vm_area_struct *vma, unsigned long addr)
+{
+	struct mem_cgroup *memcg, *outer;
+	struct vgetrandom_page *page;
+	struct folio *folio;
+
+	/*
+	 * The page cannot be migrated, so not __GFP_MOVABLE.  No warning:
+	 * the user gets what any page fault gets, out of memory handling.
+	 */
+	folio = vma_alloc_folio(GFP_HIGHUSER | __GFP_RECLAIMABLE | __GFP_NOWARN,
+				0, vma, addr, false);
+	if (!folio)
+		return NULL;
+	if (mem_cgroup_charge(folio, vma->vm_mm, GFP_KERNEL))
+		goto put_folio;
+
+	/* the folio's charge keeps its cgroup alive until the folio is freed */
+	memcg = folio_memcg(folio);
+	outer = set_active_memcg(memcg);
+	page = kmem_cache_alloc(vgetrandom_page_cache, GFP_KERNEL);
+	set_active_memcg(outer);
+	if (!page)
+		goto put_folio;
+	if (memcg && memcg_list_lru_alloc(memcg, &vgetrandom_lru, GFP_KERNEL))
+		goto free_page;
+
+	INIT_LIST_HEAD(&page->lru);
+	page->folio = folio;
+	page->mapping = mapping;
+	page->vpn = addr >> PAGE_SHIFT;
+
+	clear_user_highpage(folio_page(folio, 0), addr);
+	/* orders the zeros before the page table entry */
+	__folio_mark_uptodate(folio);
+	mod_node_page_state(folio_pgdat(folio), NR_KERNEL_MISC_RECLAIMABLE, 1);
+	return page;
+
+free_page:
+	kmem_cache_free(vgetrandom_page_cache, page);
+put_folio:
+	folio_put(folio);
+	return NULL;
+}
+
+/*
+ * Wipes and frees a page that nothing can find any more, and that no page table
+ * or TLB entry leads to.  folio_mapped() may lag behind: another thread's zap
+ * may not have come to its delayed rmap removal.
+ */
+static void vgetrandom_page_free(struct vgetrandom_page *page)
+{
+	struct folio *folio = page->folio;
+
+	/* touching a broken page might be fatal; it is never used again */
+	if (!PageHWPoison(folio_page(folio, 0)))
+		clear_highpage(folio_page(folio, 0));
+	mod_node_page_state(folio_pgdat(folio), NR_KERNEL_MISC_RECLAIMABLE, -1);
+	folio_put(folio);
+	kmem_cache_free(vgetrandom_page_cache, page);
+}
+
+static void vgetrandom_pages_free(struct list_head *pages)
+{
+	struct vgetrandom_page *page, *next;
+
+	list_for_each_entry_safe(page, next, pages, lru) {
+		vgetrandom_page_free(page);
+		cond_resched();
+	}
+}
+
+static void vgetrandom_page_link(struct vgetrandom_page *page)
+{
+	struct folio *folio = page->folio;
+
+	vgetrandom_mapping_insert(page->mapping, page);
+	list_lru_add(&vgetrandom_lru, &page->lru, folio_nid(folio),
+		     folio_memcg(folio));
+}
+
+static void vgetrandom_page_unlink(struct vgetrandom_page *page)
+{
+	struct folio *folio = page->folio;
+
+	lockdep_assert_held(&page->mapping->lock);
+	rb_erase(&page->node, &page->mapping->pages);
+	list_lru_del(&vgetrandom_lru, &page->lru, folio_nid(folio),
+		     folio_memcg(folio));
+}
+
+/*
+ * Unmaps a page and unlinks it from its mapping, unless something besides the
+ * mapping uses it (a pin by GUP) and @pinned_too is false.  Called with the
+ * mapping and the folio locked: the folio lock keeps out a fault that found the
+ * page, which holds it until the page table entry is there.
+ *
+ * The caller wipes the page: never while it is mapped.  Zeroing is not atomic,
+ * a thread in the vDSO could use a half-wiped state.
+ *
+ * Return: whether the page was unlinked and is now the caller's to free.
+ */
+static bool vgetrandom_page_drop(struct vgetrandom_page *page,
+				 struct vm_area_struct *vma, bool pinned_too)
+{
+	struct folio *folio = page->folio;
+
+	if (folio_mapped(folio))
+		zap_page_range_single(vma, page->vpn << PAGE_SHIFT, PAGE_SIZE,
+				      NULL);
+	if (!pinned_too) {
+		/* atomic against GUP-fast, which may just take a reference */
+		if (!folio_ref_freeze(folio, 1))
+			return false;
+		folio_ref_unfreeze(folio, 1);
+	}
+	vgetrandom_page_unlink(page);
+	return true;
+}
+
+/* Drops a range of @vma.  mmap_lock is held, for reading at least. */
+static void vgetrandom_mapping_drop(struct vm_area_struct *vma,
+				    unsigned long start, unsigned long end,
+				    bool pinned_too)
+{
+	struct vgetrandom_mapping *mapping = vgetrandom_mapping_of(vma);
+	struct vgetrandom_page *page, *next;
+	LIST_HEAD(dropped);
+
+	if (!mapping)
+		return;
+
+	/* one flush for the range; a fault in flight may map a page again */
+	zap_page_range_single(vma, start, end - start, NULL);
+
+	mutex_lock(&mapping->lock);
+	for (page = vgetrandom_mapping_first(mapping, start >> PAGE_SHIFT);
+	     page && page->vpn < end >> PAGE_SHIFT; page = next) {
+		struct folio *folio = page->folio;
+
+		next = vgetrandom_page_next(page);
+		folio_lock(folio);
+		if (vgetrandom_page_drop(page, vma, pinned_too))
+			list_add(&page->lru, &dropped);
+		folio_unlock(folio);
+		cond_resched();
+	}
+	mutex_unlock(&mapping->lock);
+
+	vgetrandom_pages_free(&dropped);
+}
+
+static vm_fault_t vgetrandom_mapping_fault(const struct vm_special_mapping *spec,
+					   struct vm_area_struct *vma,
+					   struct vm_fault *vmf)
+{
+	struct vgetrandom_page *page, *unused = NULL, *broken = NULL;
+	struct vgetrandom_mapping *mapping;
+
+	mapping = vgetrandom_mapping_make(vma);
+	if (!mapping)
+		return VM_FAULT_OOM;
+
+	mutex_lock(&mapping->lock);
+	page = vgetrandom_mapping_find(mapping, vmf->pgoff);
+	if (!page || PageHWPoison(folio_page(page->folio, 0))) {
+		mutex_unlock(&mapping->lock);
+		unused = vgetrandom_page_alloc(mapping, vma, vmf->address);
+		if (!unused)
+			return VM_FAULT_OOM;
+		mutex_lock(&mapping->lock);
+
+		page = vgetrandom_mapping_find(mapping, vmf->pgoff);
+		if (page && PageHWPoison(folio_page(page->folio, 0))) {
+			vgetrandom_page_unlink(page);
+			broken = page;
+			page = NULL;
+		}
+		if (!page) {
+			swap(page, unused);
+			vgetrandom_page_link(page);
+		}
+	}
+	/*
+	 * Locked until it is mapped: a page that is dropped in between would be
+	 * mapped after its wipe, and never be wiped again.
+	 */
+	folio_get(page->folio);
+	folio_lock(page->folio);
+	vmf->page = folio_page(page->folio, 0);
+	mutex_unlock(&mapping->lock);
+
+	if (unused)
+		vgetrandom_page_free(unused);
+	if (broken)
+		vgetrandom_page_free(broken);
+	return VM_FAULT_LOCKED;
+}
+
+/*
+ * A VMA was duplicated, with its vm_private_data: by fork, a split or mremap().
+ * After fork the child's VMA must not find the parent's pages, or both would
+ * emit the same random bytes.
+ */
+static void vgetrandom_mapping_open(const struct vm_special_mapping *spec,
+				    struct vm_area_struct *vma)
+{
+	struct vgetrandom_mapping *mapping = vgetrandom_mapping_of(vma);
+
+	if (!mapping)
+		return;
+	if (vma->vm_mm == mapping->mm)
+		refcount_inc(&mapping->refs);
+	else
+		vma->vm_private_data = (void *)&vgetrandom_mapping_empty;
+}
+
+/* A VMA goes away.  Its page table entries are gone and flushed. */
+static void vgetrandom_mapping_close(const struct vm_special_mapping *spec,
+				     struct vm_area_struct *vma)
+{
+	struct vgetrandom_mapping *mapping = vgetrandom_mapping_of(vma);
+	struct vgetrandom_page *page, *next;
+	LIST_HEAD(closed);
+
+	if (!mapping)
+		return;
+
+	/*
+	 * The target of an mremap() that failed still has the vm_pgoff of its
+	 * source, whose pages live on.
+	 */
+	if (vma->vm_pgoff == vma->vm_start >> PAGE_SHIFT) {
+		mutex_lock(&mapping->lock);
+		for (page = vgetrandom_mapping_first(mapping, vma->vm_pgoff);
+		     page && page->vpn < vma->vm_end >> PAGE_SHIFT;
+		     page = next) {
+			next = vgetrandom_page_next(page);
+			vgetrandom_page_unlink(page);
+			list_add(&page->lru, &closed);
+		}
+		mutex_unlock(&mapping->lock);
+	}
+	vgetrandom_pages_free(&closed);
+	vgetrandom_mapping_put(mapping);
+}
+
+/*
+ * The page table entries of a VMA have moved to @new_vma: the pages follow.
+ * mmap_lock is held for writing, so nothing sees the keys in between.
+ */
+static int vgetrandom_mapping_mremap(const struct vm_special_mapping *spec,
+				     struct vm_area_struct *new_vma)
+{
+	struct vgetrandom_mapping *mapping = vgetrandom_mapping_of(new_vma);
+	unsigned long old = new_vma->vm_pgoff;
+	unsigned long new = new_vma->vm_start >> PAGE_SHIFT;
+	struct vgetrandom_page *page, *next;
+
+	if (mapping) {
+		mutex_lock(&mapping->lock);
+		for (page = vgetrandom_mapping_first(mapping, old);
+		     page && page->vpn < old + vma_pages(new_vma);
+		     page = next) {
+			next = vgetrandom_page_next(page);
+			rb_erase(&page->node, &mapping->pages);
+			page->vpn += new - old;
+			vgetrandom_mapping_insert(mapping, page);
+		}
+		mutex_unlock(&mapping->lock);
+	}
+	new_vma->vm_pgoff = new;
+	return 0;
+}
+
+static int vgetrandom_mapping_may_split(const struct vm_special_mapping *spec,
+					struct vm_area_struct *vma,
+					unsigned long addr)
+{
+	return 0;
+}
+
+/*
+ * No name: it would put the pages into every core dump, before VM_DONTDUMP is
+ * looked at.
+ */
+static const struct vm_special_mapping vgetrandom_mapping_empty = {
+	.fault		= vgetrandom_mapping_fault,
+	.mremap		= vgetrandom_mapping_mremap,
+	.open		= vgetrandom_mapping_open,
+	.close		= vgetrandom_mapping_close,
+	.may_split	= vgetrandom_mapping_may_split,
+};
+
+/**
+ * vma_is_vgetrandom_mapping - is this memory of vDSO getrandom() states?
+ * @vma: any VMA; its mmap_lock is held, or the VMA cannot go away otherwise
+ *
+ * Return: true if @vma was made by mmap(MAP_DROPPABLE).
+ */
+bool vma_is_vgetrandom_mapping(const struct vm_area_struct *vma)
+{
+	const struct vm_special_mapping *spec = vma_special_mapping(vma);
+
+	return spec && spec->fault == vgetrandom_mapping_fault;
+}
+
+/**
+ * vgetrandom_mapping_mmap - install the mapping: mmap(MAP_DROPPABLE)
+ * @addr: page-aligned start, from get_unmapped_area(); what is mapped there is
+ *	replaced, as for MAP_FIXED
+ * @len: bytes, a multiple of the page size, not 0
+ * @vm_flags: requested access, VM_MAY* and flags of the architecture
+ * @uf: userfaultfd contexts to notify of what is unmapped
+ *
+ * Makes the checks that mmap_region() makes for other mappings, before anything
+ * is unmapped.  The memory is never locked and not accounted as committed.
+ * Called by do_mmap() for current->mm with its mmap_lock held for writing.  May
+ * sleep.
+ *
+ * Return: @addr, or -EACCES (PR_SET_MDWE), -EINVAL (@vm_flags), -ENOMEM, -EPERM
+ * (the range is sealed).
+ */
+unsigned long vgetrandom_mapping_mmap(unsigned long addr, unsigned long len,
+				      vm_flags_t vm_flags,
+				      struct list_head *uf)
+{
+	struct mm_struct *mm = current->mm;
+	unsigned long end = addr + len, replaced = 0;
+	struct vm_area_struct *vma;
+	struct vma_iterator vmi;
+	int error;
+
+	vm_flags &= ~VM_LOCKED_MASK;
+	/*
+	 * VM_SHARED for mm's inside only: not VM_MAYSHARE, which user space
+	 * would see as a shared mapping.
+	 */
+	vm_flags |= VM_SHARED | VM_DONTDUMP;
+
+	if (map_deny_write_exec(vm_flags, vm_flags))
+		return -EACCES;
+	if (!arch_validate_flags(vm_flags))
+		return -EINVAL;
+
+	vma_iter_init(&vmi, mm, addr);
+	for_each_vma_range(vmi, vma, end)
+		replaced += min(end, vma->vm_end) - max(addr, vma->vm_start);
+	if (!may_expand_vm(mm, vm_flags, (len - replaced) >> PAGE_SHIFT))
+		return -ENOMEM;
+
+	if (replaced) {
+		error = do_munmap(mm, addr, len, uf);
+		if (error)
+			return error;
+	}
+
+	vma = _install_special_mapping(mm, addr, len, vm_flags,
+				       &vgetrandom_mapping_empty);
+	if (IS_ERR(vma))
+		return PTR_ERR(vma);
+	vma->vm_pgoff = addr >> PAGE_SHIFT;
+	return addr;
+}
+
+/**
+ * vgetrandom_mapping_madvise - what madvise() does differently here
+ * @vma: a VMA of this mapping; mmap_lock is held as @behavior demands
+ * @start: page-aligned start within @vma
+ * @end: page-aligned end within @vma
+ * @behavior: a MADV_* value
+ * @error: result, 0 or -EINVAL, if the return value is true
+ *
+ * MADV_DONTNEED, MADV_DONTNEED_LOCKED, MADV_FREE and MADV_PAGEOUT drop the
+ * pages of the range; pinned ones stay for MADV_PAGEOUT, and are unmapped,
+ * wiped and replaced for the others.  MADV_WIPEONFORK is what the mapping does
+ * anyway, MADV_KEEPONFORK what it never does.  May sleep.
+ *
+ * Return: true if that was all, false if madvise() has to go on.
+ */
+bool vgetrandom_mapping_madvise(struct vm_area_struct *vma,
+				unsigned long start, unsigned long end,
+				int behavior, int *error)
+{
+	*error = 0;
+	switch (behavior) {
+	case MADV_DONTNEED:
+	case MADV_DONTNEED_LOCKED:
+	case MADV_FREE:
+		vgetrandom_mapping_drop(vma, start, end, true);
+		return true;
+	case MADV_PAGEOUT:
+		vgetrandom_mapping_drop(vma, start, end, false);
+		return true;
+	case MADV_WIPEONFORK:
+		return true;
+	case MADV_KEEPONFORK:
+		*error = -EINVAL;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Whether the page was used since the last call, as far as the CPU tells. */
+static bool vgetrandom_page_clear_young(struct vgetrandom_page *page,
+					struct vm_area_struct *vma)
+{
+	DEFINE_FOLIO_VMA_WALK(pvmw, page->folio, vma, page->vpn << PAGE_SHIFT,
+			      0);
+	bool young = false;
+
+	while (page_vma_mapped_walk(&pvmw))
+		young |= ptep_clear_young_notify(vma, pvmw.address, pvmw.pte);
+	return young;
+}
+
+/*
+ * Drops one page for the shrinker.  Everything that holds on to the page goes
+ * to the end of the list, so that it does not block what comes behind.
+ *
+ * The page stays on the list until it is dropped.  What keeps it and its
+ * mapping alive while the list is unlocked is the mapping's lock.
+ */
+static enum lru_status vgetrandom_lru_isolate(struct list_head *item,
+					      struct list_lru_one *list,
+					      spinlock_t *lru_lock, void *arg)
+	__must_hold(lru_lock)
+{
+	struct vgetrandom_page *page = list_entry(item, struct vgetrandom_page,
+						  lru);
+	struct vgetrandom_mapping *mapping = page->mapping;
+	struct mm_struct *mm = mapping->mm;
+	struct folio *folio = page->folio;
+	unsigned long *dropped = arg;
+	struct vm_area_struct *vma;
+	bool free = false;
+
+	if (!mmget_not_zero(mm))
+		return LRU_ROTATE;
+	if (!mmap_read_trylock(mm))
+		goto put_mm;
+	if (!mutex_trylock(&mapping->lock))
+		goto unlock_mm;
+	/*
+	 * munmap() has taken the VMA from the tree, but not yet unmapped its
+	 * pages: they are about to be freed anyway.
+	 */
+	vma = vma_lookup(mm, page->vpn << PAGE_SHIFT);
+	if (!vma || vgetrandom_mapping_of(vma) != mapping)
+		goto unlock_mapping;
+	if (vgetrandom_page_clear_young(page, vma))
+		goto unlock_mapping;
+	if (!folio_trylock(folio))
+		goto unlock_mapping;
+
+	refcount_inc(&mapping->refs);
+	list_move_tail(item, &list->list);
+	spin_unlock(lru_lock);
+
+	free = vgetrandom_page_drop(page, vma, false);
+	folio_unlock(folio);
+	mutex_unlock(&mapping->lock);
+	mmap_read_unlock(mm);
+	if (free) {
+		vgetrandom_page_free(page);
+		++*dropped;
+	}
+	vgetrandom_mapping_put(mapping);
+	/* not mmput(): tearing down the mm would need locks of the caller */
+	mmput_async(mm);
+
+	cond_resched();
+	spin_lock(lru_lock);
+	return LRU_RETRY;
+
+unlock_mapping:
+	mutex_unlock(&mapping->lock);
+unlock_mm:
+	mmap_read_unlock(mm);
+put_mm:
+	mmput_async(mm);
+	return LRU_ROTATE;
+}
+
+static unsigned long vgetrandom_shrink_count(struct shrinker *shrinker,
+					     struct shrink_control *sc)
+{
+	return list_lru_shrink_count(&vgetrandom_lru, sc) ?: SHRINK_EMPTY;
+}
+
+static unsigned long vgetrandom_shrink_scan(struct shrinker *shrinker,
+					    struct shrink_control *sc)
+{
+	unsigned long dropped = 0;
+
+	list_lru_shrink_walk(&vgetrandom_lru, sc, vgetrandom_lru_isolate,
+			     &dropped);
+	return dropped;
+}
+
+static int __init vgetrandom_mapping_init(void)
+{
+	vgetrandom_page_cache = KMEM_CACHE(vgetrandom_page,
+					   SLAB_PANIC | SLAB_ACCOUNT |
+					   SLAB_RECLAIM_ACCOUNT);
+	vgetrandom_shrinker = shrinker_alloc(SHRINKER_MEMCG_AWARE |
+					     SHRINKER_NUMA_AWARE |
+					     SHRINKER_NONSLAB,
+					     "mm-vgetrandom");
+	if (!vgetrandom_shrinker ||
+	    list_lru_init_memcg(&vgetrandom_lru, vgetrandom_shrinker))
+		panic("vgetrandom_mapping: out of memory\n");
+
+	vgetrandom_shrinker->count_objects = vgetrandom_shrink_count;
+	vgetrandom_shrinker->scan_objects = vgetrandom_shrink_scan;
+	shrinker_register(vgetrandom_shrinker);
+	return 0;
+}
+core_initcall(vgetrandom_mapping_init);
+
+#ifdef CONFIG_VGETRANDOM_MAPPING_KUNIT_TEST
+#include "tests/vgetrandom_mapping_kunit.c"
+#endif
