@@ -628,9 +628,9 @@ static unsigned char mark_of(size_t i)
 }
 
 /*
- * Counts what became of the pages. Looking at one that is gone makes a zero page, which may push
- * out others: those that were there at first may be zero, too, when their turn comes, or partly if
- * they went while they were written.
+ * Counts what became of the pages. Those that are there come first: looking at one that is gone
+ * makes a zero page, which may push out others. They may still go, or have gone while they were
+ * written, and be zero as a whole or in part.
  */
 static const char *count_pages(const unsigned char *pages)
 {
@@ -641,17 +641,20 @@ static const char *count_pages(const unsigned char *pages)
 	for (size_t i = 0; i < PRESSURE_PAGES; i++) {
 		const unsigned char *page = pages + i * PAGE;
 
-		shared->resident += vec[i] & 1;
-		if (!(vec[i] & 1)) {
-			if (!all_zero(page, PAGE))
-				return "a page that is not resident does not read zero";
-			shared->dropped++;
+		if (!(vec[i] & 1))
 			continue;
-		}
+		shared->resident++;
 		shared->kept += page[0] == mark_of(i);
 		for (size_t j = 0; j < PAGE; j++)
 			if (page[j] && page[j] != mark_of(i))
 				return "a page has what nobody wrote";
+	}
+	for (size_t i = 0; i < PRESSURE_PAGES; i++) {
+		if (vec[i] & 1)
+			continue;
+		shared->dropped++;
+		if (!all_zero(pages + i * PAGE, PAGE))
+			return "a page that is not resident does not read zero";
 	}
 	return NULL;
 }
