@@ -15,10 +15,10 @@
  * vm_pgoff is always the VMA's virtual page number, so a page's key in its
  * mapping is its virtual page number too, whatever splits the VMA sees.
  *
- * Lock order: mmap_lock -> vgetrandom_mapping.lock -> folio lock ->
+ * Lock order: mmap_lock or VMA lock -> vgetrandom_mapping.lock -> folio lock ->
  * { mmu notifiers, page table lock }.  The list_lru's lock is a leaf under
- * vgetrandom_mapping.lock; the shrinker, which starts with it, only tries the
- * others.
+ * vgetrandom_mapping.lock.  The shrinker comes from the list, in the wrong
+ * order, and with any lock of mm held by whoever allocates: it only tries.
  */
 #include <linux/highmem.h>
 #include <linux/init.h>
@@ -33,6 +33,7 @@
 #include <linux/sched/mm.h>
 #include <linux/shrinker.h>
 #include <linux/slab.h>
+#include <linux/swap.h>
 #include <linux/vgetrandom.h>
 
 #include "internal.h"
@@ -62,6 +63,9 @@ struct vgetrandom_mapping {
  * @folio: the page; one reference is ours
  * @mapping: the mapping, which cannot go away while it has pages
  * @vpn: virtual page number, the key in @mapping
+ * @spared: vgetrandom_scans when the shrinker found it used, and left it
+ *
+ * @vpn and @spared are protected by vgetrandom_mapping.lock.
  */
 struct vgetrandom_page {
 	struct list_head		lru;
@@ -69,11 +73,15 @@ struct vgetrandom_page {
 	struct folio			*folio;
 	struct vgetrandom_mapping	*mapping;
 	unsigned long			vpn;
+	unsigned int			spared;
 };
 
 static struct kmem_cache *vgetrandom_page_cache __ro_after_init;
 static struct shrinker *vgetrandom_shrinker __ro_after_init;
 static struct list_lru vgetrandom_lru;
+
+/* scans of the shrinker, each of one or more calls of .scan_objects */
+static atomic_t vgetrandom_scans = ATOMIC_INIT(0);
 
 static const struct vm_special_mapping vgetrandom_mapping_empty;
 
@@ -191,10 +199,11 @@ vgetrandom_page_alloc(struct vgetrandom_mapping *mapping,
 	struct folio *folio;
 
 	/*
-	 * The page cannot be migrated, so not __GFP_MOVABLE.  No warning:
-	 * the user gets what any page fault gets, out of memory handling.
+	 * As for any user page, but it cannot be migrated.  No warning: the
+	 * user gets what any page fault gets, out of memory handling.
 	 */
-	folio = vma_alloc_folio(GFP_HIGHUSER | __GFP_RECLAIMABLE | __GFP_NOWARN,
+	folio = vma_alloc_folio((GFP_HIGHUSER_MOVABLE & ~__GFP_MOVABLE) |
+				__GFP_RECLAIMABLE | __GFP_NOWARN,
 				0, vma, addr, false);
 	if (!folio)
 		return NULL;
@@ -215,6 +224,7 @@ vgetrandom_page_alloc(struct vgetrandom_mapping *mapping,
 	page->folio = folio;
 	page->mapping = mapping;
 	page->vpn = addr >> PAGE_SHIFT;
+	page->spared = atomic_read(&vgetrandom_scans) - 1;
 
 	clear_user_highpage(folio_page(folio, 0), addr);
 	/* orders the zeros before the page table entry */
@@ -256,13 +266,38 @@ static void vgetrandom_pages_free(struct list_head *pages)
 	}
 }
 
+#ifdef CONFIG_MEMCG
+/*
+ * list_lru_add() tells the page's cgroup that its shrinker has work to do, when
+ * its list was empty.  That is not enough if the list is another cgroup's: the
+ * list of the parent, once the cgroup is dying, or the common one, if
+ * cgroup.memory=nokmem rules out any other.
+ */
+static void vgetrandom_shrinker_wake(struct mem_cgroup *memcg, int nid)
+{
+	if (!memcg ||
+	    !(mem_cgroup_kmem_disabled() || css_is_dying(&memcg->css)))
+		return;
+	set_shrinker_bit(memcg, nid, vgetrandom_shrinker->id);
+	while (css_is_dying(&memcg->css)) {
+		memcg = parent_mem_cgroup(memcg);
+		set_shrinker_bit(memcg, nid, vgetrandom_shrinker->id);
+	}
+}
+#else
+static void vgetrandom_shrinker_wake(struct mem_cgroup *memcg, int nid)
+{
+}
+#endif
+
 static void vgetrandom_page_link(struct vgetrandom_page *page)
 {
-	struct folio *folio = page->folio;
+	struct mem_cgroup *memcg = folio_memcg(page->folio);
+	int nid = folio_nid(page->folio);
 
 	vgetrandom_mapping_insert(page->mapping, page);
-	list_lru_add(&vgetrandom_lru, &page->lru, folio_nid(folio),
-		     folio_memcg(folio));
+	list_lru_add(&vgetrandom_lru, &page->lru, nid, memcg);
+	vgetrandom_shrinker_wake(memcg, nid);
 }
 
 static void vgetrandom_page_unlink(struct vgetrandom_page *page)
@@ -291,7 +326,11 @@ static bool vgetrandom_page_drop(struct vgetrandom_page *page,
 {
 	struct folio *folio = page->folio;
 
-	if (folio_mapped(folio))
+	/*
+	 * A reference may be that of another thread's zap, which has cleared
+	 * the page table entry and not yet flushed the TLBs: the zap here does.
+	 */
+	if (folio_mapped(folio) || folio_ref_count(folio) > 1)
 		zap_page_range_single(vma, page->vpn << PAGE_SHIFT, PAGE_SIZE,
 				      NULL);
 	if (!pinned_too) {
@@ -342,6 +381,10 @@ static vm_fault_t vgetrandom_mapping_fault(const struct vm_special_mapping *spec
 {
 	struct vgetrandom_page *page, *unused = NULL, *broken = NULL;
 	struct vgetrandom_mapping *mapping;
+
+	/* left over from an mremap() that failed, and could not be undone */
+	if (vma->vm_pgoff != vma->vm_start >> PAGE_SHIFT)
+		return VM_FAULT_SIGBUS;
 
 	mapping = vgetrandom_mapping_make(vma);
 	if (!mapping)
@@ -424,6 +467,7 @@ static void vgetrandom_mapping_close(const struct vm_special_mapping *spec,
 			next = vgetrandom_page_next(page);
 			vgetrandom_page_unlink(page);
 			list_add(&page->lru, &closed);
+			cond_resched();
 		}
 		mutex_unlock(&mapping->lock);
 	}
@@ -452,6 +496,7 @@ static int vgetrandom_mapping_mremap(const struct vm_special_mapping *spec,
 			rb_erase(&page->node, &mapping->pages);
 			page->vpn += new - old;
 			vgetrandom_mapping_insert(mapping, page);
+			cond_resched();
 		}
 		mutex_unlock(&mapping->lock);
 	}
@@ -602,11 +647,83 @@ static bool vgetrandom_page_clear_young(struct vgetrandom_page *page,
 }
 
 /*
- * Drops one page for the shrinker.  Everything that holds on to the page goes
- * to the end of the list, so that it does not block what comes behind.
+ * Drops a page, unless it is in use: pinned, or used since the shrinker last
+ * came by.  One scan may come by twice, and would find any page unused the
+ * second time; what it has spared it spares to its end.
+ *
+ * Called with the mapping and @vma locked, for reading at least.
+ *
+ * Return: whether the page was unlinked and is now the caller's to free.
+ */
+static bool vgetrandom_page_reclaim(struct vgetrandom_page *page,
+				    struct vm_area_struct *vma)
+{
+	unsigned int scan = atomic_read(&vgetrandom_scans);
+	struct folio *folio = page->folio;
+	bool dropped = false;
+
+	if (!folio_trylock(folio))
+		return false;
+	if (vgetrandom_page_clear_young(page, vma))
+		page->spared = scan;
+	else if (page->spared != scan)
+		dropped = vgetrandom_page_drop(page, vma, false);
+	folio_unlock(folio);
+	return dropped;
+}
+
+/*
+ * Locks the VMA of a page, without waiting.  The VMA's own lock will do, and is
+ * free while another thread holds mmap_lock for something else, or waits for it.
+ *
+ * NULL also if munmap() has taken the VMA from the tree, but not yet unmapped
+ * its pages: they are about to be freed anyway.
+ */
+static struct vm_area_struct *
+vgetrandom_page_trylock_vma(struct vgetrandom_page *page, bool *mmap_locked)
+{
+	struct mm_struct *mm = page->mapping->mm;
+	unsigned long addr = page->vpn << PAGE_SHIFT;
+	struct vm_area_struct *vma;
+
+	vma = lock_vma_under_rcu(mm, addr);
+	*mmap_locked = !vma;
+	if (vma || !mmap_read_trylock(mm))
+		return vma;
+	vma = vma_lookup(mm, addr);
+	if (!vma)
+		mmap_read_unlock(mm);
+	return vma;
+}
+
+/**
+ * struct vgetrandom_walk - one call of the shrinker
+ * @sc: what is asked for
+ * @dropped: pages dropped
+ */
+struct vgetrandom_walk {
+	struct shrink_control	*sc;
+	unsigned long		dropped;
+};
+
+/* Under cgroup.memory=nokmem the list has the pages of all cgroups. */
+static bool vgetrandom_page_is_wanted(const struct vgetrandom_page *page,
+				      const struct shrink_control *sc)
+{
+	struct mem_cgroup *memcg = folio_memcg(page->folio);
+
+	return !mem_cgroup_kmem_disabled() || !sc->memcg ||
+	       mem_cgroup_is_root(sc->memcg) ||
+	       (memcg && mem_cgroup_is_descendant(memcg, sc->memcg));
+}
+
+/*
+ * Drops one page for the shrinker.  Everything that holds on to the page leaves
+ * it at the end of the list, so that it does not block what comes behind.
  *
  * The page stays on the list until it is dropped.  What keeps it and its
- * mapping alive while the list is unlocked is the mapping's lock.
+ * mapping alive while the list is unlocked is the mapping's lock; what keeps
+ * the mapping until that is unlocked is a reference.
  */
 static enum lru_status vgetrandom_lru_isolate(struct list_head *item,
 					      struct list_lru_one *list,
@@ -616,73 +733,80 @@ static enum lru_status vgetrandom_lru_isolate(struct list_head *item,
 	struct vgetrandom_page *page = list_entry(item, struct vgetrandom_page,
 						  lru);
 	struct vgetrandom_mapping *mapping = page->mapping;
+	struct vgetrandom_walk *walk = arg;
 	struct mm_struct *mm = mapping->mm;
-	struct folio *folio = page->folio;
-	unsigned long *dropped = arg;
 	struct vm_area_struct *vma;
-	bool free = false;
+	bool dropped = false;
+	bool mmap_locked;
 
-	if (!mmget_not_zero(mm))
+	if (!vgetrandom_page_is_wanted(page, walk->sc) ||
+	    !mutex_trylock(&mapping->lock))
 		return LRU_ROTATE;
-	if (!mmap_read_trylock(mm))
-		goto put_mm;
-	if (!mutex_trylock(&mapping->lock))
-		goto unlock_mm;
-	/*
-	 * munmap() has taken the VMA from the tree, but not yet unmapped its
-	 * pages: they are about to be freed anyway.
-	 */
-	vma = vma_lookup(mm, page->vpn << PAGE_SHIFT);
-	if (!vma || vgetrandom_mapping_of(vma) != mapping)
-		goto unlock_mapping;
-	if (vgetrandom_page_clear_young(page, vma))
-		goto unlock_mapping;
-	if (!folio_trylock(folio))
-		goto unlock_mapping;
-
 	refcount_inc(&mapping->refs);
 	list_move_tail(item, &list->list);
 	spin_unlock(lru_lock);
 
-	free = vgetrandom_page_drop(page, vma, false);
-	folio_unlock(folio);
-	mutex_unlock(&mapping->lock);
-	mmap_read_unlock(mm);
-	if (free) {
-		vgetrandom_page_free(page);
-		++*dropped;
+	/* an mm that is being torn down frees its pages itself */
+	if (!mmget_not_zero(mm))
+		goto unlock;
+	vma = vgetrandom_page_trylock_vma(page, &mmap_locked);
+	if (vma) {
+		if (vgetrandom_mapping_of(vma) == mapping)
+			dropped = vgetrandom_page_reclaim(page, vma);
+		if (mmap_locked)
+			mmap_read_unlock(mm);
+		else
+			vma_end_read(vma);
 	}
-	vgetrandom_mapping_put(mapping);
 	/* not mmput(): tearing down the mm would need locks of the caller */
 	mmput_async(mm);
+unlock:
+	mutex_unlock(&mapping->lock);
+	if (dropped) {
+		vgetrandom_page_free(page);
+		walk->dropped++;
+	}
+	vgetrandom_mapping_put(mapping);
 
 	cond_resched();
 	spin_lock(lru_lock);
 	return LRU_RETRY;
-
-unlock_mapping:
-	mutex_unlock(&mapping->lock);
-unlock_mm:
-	mmap_read_unlock(mm);
-put_mm:
-	mmput_async(mm);
-	return LRU_ROTATE;
 }
 
+/*
+ * Reclaim for a cgroup wants a few pages, but does not count those that come
+ * from a shrinker, and would go on up to the highest priority: to the last
+ * page.  An eighth of the pages is enough for once.
+ */
+static bool vgetrandom_shrink_has_enough(struct shrink_control *sc)
+{
+	struct reclaim_state *reclaim = current->reclaim_state;
+
+	return reclaim && !current_is_kswapd() &&
+	       sc->memcg && !mem_cgroup_is_root(sc->memcg) &&
+	       reclaim->reclaimed >= max(SWAP_CLUSTER_MAX,
+			list_lru_shrink_count(&vgetrandom_lru, sc) / 8);
+}
+
+/* The start of a scan, too: it is called once for each. */
 static unsigned long vgetrandom_shrink_count(struct shrinker *shrinker,
 					     struct shrink_control *sc)
 {
+	atomic_inc(&vgetrandom_scans);
 	return list_lru_shrink_count(&vgetrandom_lru, sc) ?: SHRINK_EMPTY;
 }
 
 static unsigned long vgetrandom_shrink_scan(struct shrinker *shrinker,
 					    struct shrink_control *sc)
 {
-	unsigned long dropped = 0;
+	struct vgetrandom_walk walk = { .sc = sc };
 
+	if (vgetrandom_shrink_has_enough(sc))
+		return SHRINK_STOP;
 	list_lru_shrink_walk(&vgetrandom_lru, sc, vgetrandom_lru_isolate,
-			     &dropped);
-	return dropped;
+			     &walk);
+	mm_account_reclaimed_pages(walk.dropped);
+	return walk.dropped;
 }
 
 static int __init vgetrandom_mapping_init(void)
@@ -700,6 +824,8 @@ static int __init vgetrandom_mapping_init(void)
 
 	vgetrandom_shrinker->count_objects = vgetrandom_shrink_count;
 	vgetrandom_shrinker->scan_objects = vgetrandom_shrink_scan;
+	/* at the highest priority one scan visits each page once */
+	vgetrandom_shrinker->seeks = 2 * DEFAULT_SEEKS;
 	shrinker_register(vgetrandom_shrinker);
 	return 0;
 }

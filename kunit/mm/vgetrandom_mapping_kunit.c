@@ -4,7 +4,8 @@
  * by mm/vgetrandom_mapping.c.
  *
  * Each test runs in a kthread with an mm of its own, which is torn down when
- * the kthread ends, also after a failed assertion.
+ * the kthread ends, also after a failed assertion.  The kernel then checks the
+ * mm's counters and says "Bad rss-counter state" of one that is not zero.
  */
 #include <kunit/test.h>
 #include <linux/kthread.h>
@@ -25,8 +26,22 @@ static struct mm_struct *test_mm_alloc(struct kunit *test)
 
 static int test_init(struct kunit *test)
 {
-	kthread_use_mm(test_mm_alloc(test));
+	struct mm_struct *mm = test_mm_alloc(test);
+
+	kthread_use_mm(mm);
+	test->priv = mm;
 	return 0;
+}
+
+/*
+ * The kthread's end does away with the users of the mm.  It knows nothing of the
+ * reference that kthread_use_mm() took, and another kthread, which this may be,
+ * cannot call kthread_unuse_mm() for it.
+ */
+static void test_exit(struct kunit *test)
+{
+	if (test->priv)
+		mmdrop(test->priv);
 }
 
 /* Maps @pages pages and writes TEST_BYTE plus its number into each. */
@@ -147,23 +162,45 @@ static bool test_folio_is_zero(struct folio *folio)
 	return zero;
 }
 
-/* What the shrinker sees, on all nodes; the kthread is in the root cgroup. */
-static unsigned long test_shrink(bool scan, unsigned long nr)
+/* What is listed, on all nodes; the kthread is in the root cgroup. */
+static unsigned long test_count(void)
 {
-	unsigned long total = 0, ret;
+	unsigned long total = 0, count;
 	int nid;
 
 	for_each_online_node(nid) {
-		struct shrink_control sc = {
-			.gfp_mask = GFP_KERNEL,
-			.nid = nid,
-			.nr_to_scan = nr,
-		};
+		struct shrink_control sc = { .nid = nid };
 
-		ret = scan ? vgetrandom_shrink_scan(vgetrandom_shrinker, &sc) :
-			     vgetrandom_shrink_count(vgetrandom_shrinker, &sc);
-		if (ret != SHRINK_EMPTY)
-			total += ret;
+		count = vgetrandom_shrink_count(vgetrandom_shrinker, &sc);
+		if (count != SHRINK_EMPTY)
+			total += count;
+	}
+	return total;
+}
+
+/*
+ * A scan as by do_shrink_slab(), on all nodes: counts, then visits @nr pages of
+ * each, at most ten in a call.  Returns how many were dropped.
+ */
+static unsigned long test_shrink(struct kunit *test, unsigned long nr)
+{
+	unsigned long total = 0, left, dropped;
+	int nid;
+
+	test_count();
+	for_each_online_node(nid) {
+		for (left = nr; left; left -= min(left, 10UL)) {
+			struct shrink_control sc = {
+				.gfp_mask = GFP_KERNEL,
+				.nid = nid,
+				.nr_to_scan = min(left, 10UL),
+			};
+
+			dropped = vgetrandom_shrink_scan(vgetrandom_shrinker,
+							 &sc);
+			KUNIT_ASSERT_NE(test, SHRINK_STOP, dropped);
+			total += dropped;
+		}
 	}
 	return total;
 }
@@ -400,46 +437,75 @@ static void test_pinned_page_is_not_dropped(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, folio_mapped(folio));
 
 	test_unmap_ptes(test, addr, PAGE_SIZE);
-	KUNIT_EXPECT_EQ(test, 0UL, test_shrink(true, 100));
+	KUNIT_EXPECT_EQ(test, 0UL, test_shrink(test, 100));
 	KUNIT_EXPECT_TRUE(test, test_present(mapping, addr));
 	KUNIT_EXPECT_FALSE(test, test_folio_is_zero(folio));
 	folio_put(folio);
-	KUNIT_EXPECT_EQ(test, 1UL, test_shrink(true, 100));
+	KUNIT_EXPECT_EQ(test, 1UL, test_shrink(test, 100));
 	KUNIT_EXPECT_FALSE(test, test_present(mapping, addr));
 }
 
 static void test_shrinker_counts_and_drops(struct kunit *test)
 {
 	const unsigned int pages = 100;
-	unsigned long before = test_shrink(false, 0);
+	unsigned long before = test_count();
 	unsigned long addr = test_map(test, pages);
 	struct vgetrandom_mapping *mapping = test_mapping(test, addr);
 	unsigned int i;
 
-	KUNIT_EXPECT_EQ(test, before + pages, test_shrink(false, 0));
-
-	/* recently used pages get a second chance, others do not */
-	test_unmap_ptes(test, addr, 30 * PAGE_SIZE);
-	KUNIT_EXPECT_EQ(test, 30UL, test_shrink(true, pages));
-	KUNIT_EXPECT_EQ(test, before + pages - 30, test_shrink(false, 0));
-	KUNIT_EXPECT_EQ(test, pages - 30, test_pages(mapping));
-	KUNIT_EXPECT_EQ(test, 0, test_read(test, addr));
-	KUNIT_EXPECT_EQ(test, TEST_BYTE + 30,
-			test_read(test, addr + 30 * PAGE_SIZE));
-
-	/* what is scanned is limited, and what is dropped is reported */
+	KUNIT_EXPECT_EQ(test, before + pages, test_count());
 	test_unmap_ptes(test, addr, pages * PAGE_SIZE);
-	KUNIT_EXPECT_LE(test, test_shrink(true, 10),
-			10UL * num_online_nodes());
-	KUNIT_EXPECT_GE(test, test_pages(mapping),
-			pages - 30 + 1 - 10 * num_online_nodes());
 
-	test_unmap_ptes(test, addr, pages * PAGE_SIZE);
-	test_shrink(true, 2 * pages);
+	/* what is visited is limited, and what is dropped is reported */
+	KUNIT_EXPECT_EQ(test, 0UL, test_shrink(test, 0));
+	i = test_shrink(test, 5);
+	KUNIT_EXPECT_GE(test, i, 1U);
+	KUNIT_EXPECT_LE(test, i, 5 * num_online_nodes());
+	KUNIT_EXPECT_EQ(test, pages - i, test_pages(mapping));
+	KUNIT_EXPECT_EQ(test, before + pages - i, test_count());
+
+	KUNIT_EXPECT_EQ(test, (unsigned long)(pages - i),
+			test_shrink(test, pages));
 	KUNIT_EXPECT_EQ(test, 0U, test_pages(mapping));
-	KUNIT_EXPECT_EQ(test, before, test_shrink(false, 0));
+	KUNIT_EXPECT_EQ(test, before, test_count());
 	for (i = 0; i < pages; i++)
 		KUNIT_EXPECT_EQ(test, 0, test_read(test, addr + i * PAGE_SIZE));
+}
+
+/* A page that is used between two scans survives both. */
+static void test_shrinker_spares_used_pages(struct kunit *test)
+{
+	unsigned long addr = test_map(test, 40);
+	struct vgetrandom_mapping *mapping = test_mapping(test, addr);
+
+	/* the first 30 look used: they were written through their mapping */
+	test_unmap_ptes(test, addr + 30 * PAGE_SIZE, 10 * PAGE_SIZE);
+	/* a scan that comes by each page five times */
+	KUNIT_EXPECT_EQ(test, 10UL, test_shrink(test, 200));
+	KUNIT_EXPECT_EQ(test, 30U, test_pages(mapping));
+	KUNIT_EXPECT_TRUE(test, test_present(mapping, addr));
+
+	/* used again; by a fault, as the TLB may know that it was used before */
+	test_unmap_ptes(test, addr + 29 * PAGE_SIZE, PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, TEST_BYTE + 29,
+			test_read(test, addr + 29 * PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, 29UL, test_shrink(test, 200));
+	KUNIT_EXPECT_TRUE(test, test_present(mapping, addr + 29 * PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, 1UL, test_shrink(test, 200));
+	KUNIT_EXPECT_EQ(test, 0U, test_pages(mapping));
+}
+
+/* Reclaim hears of each page, or it would go on to the last one. */
+static void test_shrinker_reports_to_reclaim(struct kunit *test)
+{
+	unsigned long addr = test_map(test, 20);
+	struct reclaim_state reclaim = {}, *outer = current->reclaim_state;
+
+	test_unmap_ptes(test, addr, 20 * PAGE_SIZE);
+	current->reclaim_state = &reclaim;
+	KUNIT_EXPECT_EQ(test, 20UL, test_shrink(test, 20));
+	current->reclaim_state = outer;
+	KUNIT_EXPECT_GE(test, reclaim.reclaimed, 20UL);
 }
 
 static void test_shrinker_leaves_what_is_busy(struct kunit *test)
@@ -450,45 +516,75 @@ static void test_shrinker_leaves_what_is_busy(struct kunit *test)
 
 	test_unmap_ptes(test, addr, PAGE_SIZE);
 
-	mmap_write_lock(current->mm);
-	KUNIT_EXPECT_EQ(test, 0UL, test_shrink(true, 10));
-	mmap_write_unlock(current->mm);
-
 	mutex_lock(&mapping->lock);
-	KUNIT_EXPECT_EQ(test, 0UL, test_shrink(true, 10));
+	KUNIT_EXPECT_EQ(test, 0UL, test_shrink(test, 10));
 	mutex_unlock(&mapping->lock);
 
 	folio = test_pin(mapping, addr);
 	folio_lock(folio);
-	KUNIT_EXPECT_EQ(test, 0UL, test_shrink(true, 10));
+	KUNIT_EXPECT_EQ(test, 0UL, test_shrink(test, 10));
 	folio_unlock(folio);
 	folio_put(folio);
 
+	mmap_write_lock(current->mm);
+	vma_start_write(vma_lookup(current->mm, addr));
+	KUNIT_EXPECT_EQ(test, 0UL, test_shrink(test, 10));
+	mmap_write_unlock(current->mm);
+
 	KUNIT_EXPECT_EQ(test, 1U, test_pages(mapping));
 	KUNIT_EXPECT_EQ(test, 1U, refcount_read(&mapping->refs));
-	KUNIT_EXPECT_EQ(test, 1UL, test_shrink(true, 10));
+	KUNIT_EXPECT_EQ(test, 1UL, test_shrink(test, 10));
 }
 
-/* The resident set is checked when the mm is torn down, "Bad rss-counter". */
+#ifdef CONFIG_PER_VMA_LOCK
+/* A thread that maps something else, or waits to, is no reason to keep pages. */
+static void test_shrinker_needs_no_mmap_lock(struct kunit *test)
+{
+	unsigned long addr = test_map(test, 1);
+	struct vgetrandom_mapping *mapping = test_mapping(test, addr);
+
+	test_unmap_ptes(test, addr, PAGE_SIZE);
+	mmap_write_lock(current->mm);
+	KUNIT_EXPECT_EQ(test, 1UL, test_shrink(test, 10));
+	mmap_write_unlock(current->mm);
+	KUNIT_EXPECT_EQ(test, 0U, test_pages(mapping));
+	KUNIT_EXPECT_EQ(test, 0, test_read(test, addr));
+}
+#endif
+
+/* The rest of an mremap() that failed, and could not be undone. */
+static void test_wrong_key_is_not_served(struct kunit *test)
+{
+	unsigned long addr = test_map(test, 4);
+	struct vgetrandom_mapping *mapping = test_mapping(test, addr);
+	struct vm_area_struct *copy = test_copy_vma(test, addr);
+	u8 byte;
+
+	KUNIT_EXPECT_EQ(test, -EFAULT,
+			get_user(byte, (u8 __user *)copy->vm_start));
+	KUNIT_EXPECT_EQ(test, 4U, test_pages(mapping));
+	KUNIT_EXPECT_EQ(test, TEST_BYTE + 1, test_read(test, addr + PAGE_SIZE));
+}
+
 static void test_accounting_returns_to_zero(struct kunit *test)
 {
 	struct mm_struct *mm = current->mm;
-	unsigned long listed = test_shrink(false, 0);
+	unsigned long listed = test_count();
 	unsigned long total_vm = mm->total_vm;
 	int grabs = atomic_read(&mm->mm_count);
 	unsigned long addr = test_map(test, 20);
 
 	KUNIT_EXPECT_EQ(test, total_vm + 20, mm->total_vm);
 	KUNIT_EXPECT_EQ(test, grabs + 1, atomic_read(&mm->mm_count));
-	KUNIT_EXPECT_EQ(test, listed + 20, test_shrink(false, 0));
+	KUNIT_EXPECT_EQ(test, listed + 20, test_count());
 
 	test_madvise(test, addr, 5 * PAGE_SIZE, MADV_DONTNEED);
-	KUNIT_EXPECT_EQ(test, listed + 15, test_shrink(false, 0));
+	KUNIT_EXPECT_EQ(test, listed + 15, test_count());
 
 	KUNIT_EXPECT_EQ(test, 0, vm_munmap(addr, 20 * PAGE_SIZE));
 	KUNIT_EXPECT_EQ(test, total_vm, mm->total_vm);
 	KUNIT_EXPECT_EQ(test, grabs, atomic_read(&mm->mm_count));
-	KUNIT_EXPECT_EQ(test, listed, test_shrink(false, 0));
+	KUNIT_EXPECT_EQ(test, listed, test_count());
 }
 
 static void test_broken_page_is_replaced(struct kunit *test)
@@ -528,7 +624,13 @@ static struct kunit_case vgetrandom_mapping_test_cases[] = {
 	KUNIT_CASE(test_drop_wipes),
 	KUNIT_CASE(test_pinned_page_is_not_dropped),
 	KUNIT_CASE(test_shrinker_counts_and_drops),
+	KUNIT_CASE(test_shrinker_spares_used_pages),
+	KUNIT_CASE(test_shrinker_reports_to_reclaim),
 	KUNIT_CASE(test_shrinker_leaves_what_is_busy),
+#ifdef CONFIG_PER_VMA_LOCK
+	KUNIT_CASE(test_shrinker_needs_no_mmap_lock),
+#endif
+	KUNIT_CASE(test_wrong_key_is_not_served),
 	KUNIT_CASE(test_accounting_returns_to_zero),
 	KUNIT_CASE(test_broken_page_is_replaced),
 	{}
@@ -537,6 +639,7 @@ static struct kunit_case vgetrandom_mapping_test_cases[] = {
 static struct kunit_suite vgetrandom_mapping_test_suite = {
 	.name = "vgetrandom_mapping",
 	.init = test_init,
+	.exit = test_exit,
 	.test_cases = vgetrandom_mapping_test_cases,
 };
 
