@@ -76,6 +76,13 @@ struct vgetrandom_page {
 	unsigned int			spared;
 };
 
+/*
+ * As for any user page, but it cannot be migrated.  No warning: the user gets
+ * what any page fault gets, out of memory handling.
+ */
+#define VGETRANDOM_PAGE_GFP	((GFP_HIGHUSER_MOVABLE & ~__GFP_MOVABLE) | \
+				 __GFP_RECLAIMABLE | __GFP_NOWARN)
+
 static struct kmem_cache *vgetrandom_page_cache __ro_after_init;
 static struct shrinker *vgetrandom_shrinker __ro_after_init;
 static struct list_lru vgetrandom_lru;
@@ -198,13 +205,7 @@ vgetrandom_page_alloc(struct vgetrandom_mapping *mapping,
 	struct vgetrandom_page *page;
 	struct folio *folio;
 
-	/*
-	 * As for any user page, but it cannot be migrated.  No warning: the
-	 * user gets what any page fault gets, out of memory handling.
-	 */
-	folio = vma_alloc_folio((GFP_HIGHUSER_MOVABLE & ~__GFP_MOVABLE) |
-				__GFP_RECLAIMABLE | __GFP_NOWARN,
-				0, vma, addr, false);
+	folio = vma_alloc_folio(VGETRANDOM_PAGE_GFP, 0, vma, addr, false);
 	if (!folio)
 		return NULL;
 	if (mem_cgroup_charge(folio, vma->vm_mm, GFP_KERNEL))

@@ -205,22 +205,48 @@ static unsigned long test_shrink(struct kunit *test, unsigned long nr)
 	return total;
 }
 
+/* Leaves free pages behind that are not zero and likely to be taken next. */
+static void test_soil_free_pages(struct kunit *test, unsigned int pages)
+{
+	struct page *page, *next;
+	LIST_HEAD(soiled);
+
+	while (pages--) {
+		page = alloc_page(VGETRANDOM_PAGE_GFP);
+		KUNIT_EXPECT_NOT_NULL(test, page);
+		if (!page)
+			break;
+		memset_page(page, 0, TEST_BYTE, PAGE_SIZE);
+		list_add(&page->lru, &soiled);
+	}
+	list_for_each_entry_safe(page, next, &soiled, lru) {
+		list_del(&page->lru);
+		__free_page(page);
+	}
+}
+
 static void test_fault_gives_zeros(struct kunit *test)
 {
+	const unsigned int pages = 32;
 	unsigned long addr;
+	unsigned int i;
 	u8 *data = kunit_kmalloc(test, PAGE_SIZE, GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, data);
-	memset(data, TEST_BYTE, PAGE_SIZE);
-	addr = vm_mmap(NULL, 0, PAGE_SIZE, PROT_READ | PROT_WRITE,
+	addr = vm_mmap(NULL, 0, pages * PAGE_SIZE, PROT_READ | PROT_WRITE,
 		       MAP_DROPPABLE | MAP_ANONYMOUS, 0);
 	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(addr));
 	KUNIT_EXPECT_NULL(test, vgetrandom_mapping_of(test_vma(test, addr)));
 
-	KUNIT_ASSERT_EQ(test, 0UL,
-			copy_from_user(data, (void __user *)addr, PAGE_SIZE));
-	KUNIT_EXPECT_NULL(test, memchr_inv(data, 0, PAGE_SIZE));
-	KUNIT_EXPECT_EQ(test, 1U, test_pages(test_mapping(test, addr)));
+	test_soil_free_pages(test, pages);
+	for (i = 0; i < pages; i++) {
+		memset(data, TEST_BYTE, PAGE_SIZE);
+		KUNIT_ASSERT_EQ(test, 0UL,
+				copy_from_user(data, (void __user *)addr +
+					       i * PAGE_SIZE, PAGE_SIZE));
+		KUNIT_EXPECT_NULL(test, memchr_inv(data, 0, PAGE_SIZE));
+	}
+	KUNIT_EXPECT_EQ(test, pages, test_pages(test_mapping(test, addr)));
 }
 
 static void test_second_fault_gives_same_page(struct kunit *test)
@@ -520,11 +546,12 @@ static void test_shrinker_leaves_what_is_busy(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0UL, test_shrink(test, 10));
 	mutex_unlock(&mapping->lock);
 
+	/* locked by a fault; the reference would keep the page by itself */
 	folio = test_pin(mapping, addr);
 	folio_lock(folio);
+	folio_put(folio);
 	KUNIT_EXPECT_EQ(test, 0UL, test_shrink(test, 10));
 	folio_unlock(folio);
-	folio_put(folio);
 
 	mmap_write_lock(current->mm);
 	vma_start_write(vma_lookup(current->mm, addr));
