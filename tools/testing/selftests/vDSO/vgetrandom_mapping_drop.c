@@ -1111,10 +1111,29 @@ TEST(drop_caches_while_written)
 	}
 }
 
+#define OUTSIDE_PAGES 64
+
+/* The first 32 nodes; 1 without NUMA. */
+static unsigned long online_nodes(void)
+{
+	unsigned long nodes = 1;
+	char path[64];
+	int node;
+
+	for (node = 1; node < 32; node++) {
+		snprintf(path, sizeof(path), "/sys/devices/system/node/node%d",
+			 node);
+		if (!access(path, F_OK))
+			nodes |= 1UL << node;
+	}
+	return nodes;
+}
+
 FIXTURE(memcg) {
 	char mount[64];
 	char dir[128];
 	bool mounted;
+	char *outside;	/* pages of nobody in the group */
 };
 
 static bool set_limit(const char *dir, const char *file, const char *value)
@@ -1159,6 +1178,8 @@ static pid_t fork_into(const char *dir)
 
 FIXTURE_SETUP(memcg)
 {
+	unsigned long nodes = online_nodes();
+
 	snprintf(self->mount, sizeof(self->mount), "/sys/fs/cgroup");
 	if (access("/sys/fs/cgroup/cgroup.controllers", F_OK)) {
 		mkdir("/tmp", 01777);
@@ -1175,6 +1196,17 @@ FIXTURE_SETUP(memcg)
 	ASSERT_EQ(0, mkdir(self->dir, 0700));
 	/* absent without swap */
 	set_limit(self->dir, "memory.swap.max", "0");
+
+	/* there are some on each node before the group has any */
+	self->outside = droppable(OUTSIDE_PAGES);
+	ASSERT_NE(MAP_FAILED, self->outside);
+	if (nodes != 1)
+		ASSERT_EQ(0, syscall(__NR_set_mempolicy, 3 /* INTERLEAVE */,
+				     &nodes, 8 * sizeof(nodes)));
+	fill(self->outside, OUTSIDE_PAGES, 3);
+	if (nodes != 1)
+		ASSERT_EQ(0, syscall(__NR_set_mempolicy, 0 /* DEFAULT */, NULL,
+				     0L));
 }
 
 FIXTURE_TEARDOWN_PARENT(memcg)
@@ -1220,6 +1252,8 @@ TEST_F(memcg, limit_drops_and_spares)
 	}
 	EXPECT_EQ(0, child_result(pid));
 	EXPECT_EQ(0, counter(self->dir, "memory.events", "oom_kill"));
+	/* and nothing was taken from others */
+	EXPECT_EQ(OUTSIDE_PAGES, resident(self->outside, OUTSIDE_PAGES));
 }
 
 static void *map_and_unmap(void *arg)
