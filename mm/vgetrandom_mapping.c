@@ -261,10 +261,9 @@ static void vgetrandom_pages_free(struct list_head *pages)
 {
 	struct vgetrandom_page *page, *next;
 
-	list_for_each_entry_safe(page, next, pages, lru) {
+	list_for_each_entry_safe(page, next, pages, lru)
 		vgetrandom_page_free(page);
-		cond_resched();
-	}
+	INIT_LIST_HEAD(pages);
 }
 
 #ifdef CONFIG_MEMCG
@@ -272,18 +271,18 @@ static void vgetrandom_pages_free(struct list_head *pages)
  * list_lru_add() tells the page's cgroup that its shrinker has work to do, when
  * its list was empty.  That is not enough if the list is another cgroup's: the
  * list of the parent, once the cgroup is dying, or the common one, if
- * cgroup.memory=nokmem rules out any other.
+ * cgroup.memory=nokmem rules out any other.  The latter's pages are not handed
+ * to the parent when the cgroup goes, so each ancestor is told of them now.
  */
 static void vgetrandom_shrinker_wake(struct mem_cgroup *memcg, int nid)
 {
-	if (!memcg ||
-	    !(mem_cgroup_kmem_disabled() || css_is_dying(&memcg->css)))
-		return;
-	set_shrinker_bit(memcg, nid, vgetrandom_shrinker->id);
-	while (css_is_dying(&memcg->css)) {
-		memcg = parent_mem_cgroup(memcg);
+	while (memcg &&
+	       (mem_cgroup_kmem_disabled() || css_is_dying(&memcg->css))) {
 		set_shrinker_bit(memcg, nid, vgetrandom_shrinker->id);
+		memcg = parent_mem_cgroup(memcg);
 	}
+	if (memcg)
+		set_shrinker_bit(memcg, nid, vgetrandom_shrinker->id);
 }
 #else
 static void vgetrandom_shrinker_wake(struct mem_cgroup *memcg, int nid)
@@ -327,6 +326,9 @@ static bool vgetrandom_page_drop(struct vgetrandom_page *page,
 {
 	struct folio *folio = page->folio;
 
+	/* not worth a fault of the user to find out that it is pinned */
+	if (!pinned_too && folio_ref_count(folio) > 1 + folio_mapcount(folio))
+		return false;
 	/*
 	 * A reference may be that of another thread's zap, which has cleared
 	 * the page table entry and not yet flushed the TLBs: the zap here does.
@@ -344,13 +346,21 @@ static bool vgetrandom_page_drop(struct vgetrandom_page *page,
 	return true;
 }
 
+/*
+ * Pages that are unlinked before the mapping's lock is given to those who wait
+ * for it, and the pages to whoever needs memory.
+ */
+#define VGETRANDOM_BATCH	512
+
 /* Drops a range of @vma.  mmap_lock is held, for reading at least. */
 static void vgetrandom_mapping_drop(struct vm_area_struct *vma,
 				    unsigned long start, unsigned long end,
 				    bool pinned_too)
 {
 	struct vgetrandom_mapping *mapping = vgetrandom_mapping_of(vma);
+	unsigned long vpn = start >> PAGE_SHIFT, last = (end - 1) >> PAGE_SHIFT;
 	struct vgetrandom_page *page, *next;
+	unsigned int left;
 	LIST_HEAD(dropped);
 
 	if (!mapping)
@@ -359,21 +369,25 @@ static void vgetrandom_mapping_drop(struct vm_area_struct *vma,
 	/* one flush for the range; a fault in flight may map a page again */
 	zap_page_range_single(vma, start, end - start, NULL);
 
-	mutex_lock(&mapping->lock);
-	for (page = vgetrandom_mapping_first(mapping, start >> PAGE_SHIFT);
-	     page && page->vpn < end >> PAGE_SHIFT; page = next) {
-		struct folio *folio = page->folio;
+	do {
+		mutex_lock(&mapping->lock);
+		page = vgetrandom_mapping_first(mapping, vpn);
+		for (left = VGETRANDOM_BATCH;
+		     left && page && page->vpn <= last; left--) {
+			struct folio *folio = page->folio;
 
-		next = vgetrandom_page_next(page);
-		folio_lock(folio);
-		if (vgetrandom_page_drop(page, vma, pinned_too))
-			list_add(&page->lru, &dropped);
-		folio_unlock(folio);
+			vpn = page->vpn + 1;
+			next = vgetrandom_page_next(page);
+			folio_lock(folio);
+			if (vgetrandom_page_drop(page, vma, pinned_too))
+				list_add(&page->lru, &dropped);
+			folio_unlock(folio);
+			page = next;
+		}
+		mutex_unlock(&mapping->lock);
+		vgetrandom_pages_free(&dropped);
 		cond_resched();
-	}
-	mutex_unlock(&mapping->lock);
-
-	vgetrandom_pages_free(&dropped);
+	} while (!left);
 }
 
 static vm_fault_t vgetrandom_mapping_fault(const struct vm_special_mapping *spec,
@@ -450,7 +464,9 @@ static void vgetrandom_mapping_close(const struct vm_special_mapping *spec,
 				     struct vm_area_struct *vma)
 {
 	struct vgetrandom_mapping *mapping = vgetrandom_mapping_of(vma);
+	unsigned long last = (vma->vm_end - 1) >> PAGE_SHIFT;
 	struct vgetrandom_page *page, *next;
+	unsigned int left;
 	LIST_HEAD(closed);
 
 	if (!mapping)
@@ -460,25 +476,47 @@ static void vgetrandom_mapping_close(const struct vm_special_mapping *spec,
 	 * The target of an mremap() that failed still has the vm_pgoff of its
 	 * source, whose pages live on.
 	 */
-	if (vma->vm_pgoff == vma->vm_start >> PAGE_SHIFT) {
+	if (vma->vm_pgoff != vma->vm_start >> PAGE_SHIFT)
+		goto put;
+
+	do {
 		mutex_lock(&mapping->lock);
-		for (page = vgetrandom_mapping_first(mapping, vma->vm_pgoff);
-		     page && page->vpn < vma->vm_end >> PAGE_SHIFT;
-		     page = next) {
+		page = vgetrandom_mapping_first(mapping, vma->vm_pgoff);
+		for (left = VGETRANDOM_BATCH;
+		     left && page && page->vpn <= last; left--) {
 			next = vgetrandom_page_next(page);
 			vgetrandom_page_unlink(page);
 			list_add(&page->lru, &closed);
-			cond_resched();
+			page = next;
 		}
 		mutex_unlock(&mapping->lock);
-	}
-	vgetrandom_pages_free(&closed);
+		vgetrandom_pages_free(&closed);
+		cond_resched();
+	} while (!left);
+put:
 	vgetrandom_mapping_put(mapping);
+}
+
+/* Whether a page table entry of @vma, which may be NULL, leads to the page. */
+static bool vgetrandom_page_mapped_in(struct vgetrandom_page *page,
+				      struct vm_area_struct *vma)
+{
+	DEFINE_FOLIO_VMA_WALK(pvmw, page->folio, vma, page->vpn << PAGE_SHIFT,
+			      0);
+
+	if (!vma || !page_vma_mapped_walk(&pvmw))
+		return false;
+	page_vma_mapped_walk_done(&pvmw);
+	return true;
 }
 
 /*
  * The page table entries of a VMA have moved to @new_vma: the pages follow.
  * mmap_lock is held for writing, so nothing sees the keys in between.
+ *
+ * A page that is still mapped where it was has not moved.  @new_vma then comes
+ * from the rest of an mremap() that failed and could not be undone, and has no
+ * pages.
  */
 static int vgetrandom_mapping_mremap(const struct vm_special_mapping *spec,
 				     struct vm_area_struct *new_vma)
@@ -487,13 +525,17 @@ static int vgetrandom_mapping_mremap(const struct vm_special_mapping *spec,
 	unsigned long old = new_vma->vm_pgoff;
 	unsigned long new = new_vma->vm_start >> PAGE_SHIFT;
 	struct vgetrandom_page *page, *next;
+	struct vm_area_struct *old_vma;
 
 	if (mapping) {
+		old_vma = vma_lookup(mapping->mm, old << PAGE_SHIFT);
 		mutex_lock(&mapping->lock);
 		for (page = vgetrandom_mapping_first(mapping, old);
 		     page && page->vpn < old + vma_pages(new_vma);
 		     page = next) {
 			next = vgetrandom_page_next(page);
+			if (vgetrandom_page_mapped_in(page, old_vma))
+				continue;
 			rb_erase(&page->node, &mapping->pages);
 			page->vpn += new - old;
 			vgetrandom_mapping_insert(mapping, page);
@@ -650,7 +692,8 @@ static bool vgetrandom_page_clear_young(struct vgetrandom_page *page,
 /*
  * Drops a page, unless it is in use: pinned, or used since the shrinker last
  * came by.  One scan may come by twice, and would find any page unused the
- * second time; what it has spared it spares to its end.
+ * second time; what it has spared it spares to its end, or until somebody else
+ * starts a scan.
  *
  * Called with the mapping and @vma locked, for reading at least.
  *
@@ -774,20 +817,44 @@ unlock:
 	return LRU_RETRY;
 }
 
+#ifdef CONFIG_MEMCG
+/* Whether the cgroup, or one above it, has more than it may: a limit was lowered. */
+static bool vgetrandom_memcg_is_over(struct mem_cgroup *memcg)
+{
+	for (; memcg; memcg = parent_mem_cgroup(memcg))
+		if (page_counter_read(&memcg->memory) >
+		    min(READ_ONCE(memcg->memory.max),
+			READ_ONCE(memcg->memory.high)))
+			return true;
+	return false;
+}
+
 /*
- * Reclaim for a cgroup wants a few pages, but does not count those that come
- * from a shrinker, and would go on up to the highest priority: to the last
- * page.  An eighth of the pages is enough for once.
+ * A charge that finds no room wants a few pages.  But reclaim for a cgroup does
+ * not count those that come from a shrinker, and would go on up to the highest
+ * priority: to the last page.  An eighth of the pages is enough for once.
  */
 static bool vgetrandom_shrink_has_enough(struct shrink_control *sc)
 {
 	struct reclaim_state *reclaim = current->reclaim_state;
+	unsigned long enough = SWAP_CLUSTER_MAX;
 
-	return reclaim && !current_is_kswapd() &&
-	       sc->memcg && !mem_cgroup_is_root(sc->memcg) &&
-	       reclaim->reclaimed >= max(SWAP_CLUSTER_MAX,
-			list_lru_shrink_count(&vgetrandom_lru, sc) / 8);
+	if (!reclaim || current_is_kswapd() ||
+	    !sc->memcg || mem_cgroup_is_root(sc->memcg))
+		return false;
+	/* or else the list is not only that of this cgroup */
+	if (!mem_cgroup_kmem_disabled())
+		enough = max(enough,
+			     list_lru_shrink_count(&vgetrandom_lru, sc) / 8);
+	return reclaim->reclaimed >= enough &&
+	       !vgetrandom_memcg_is_over(sc->memcg);
 }
+#else
+static bool vgetrandom_shrink_has_enough(struct shrink_control *sc)
+{
+	return false;
+}
+#endif
 
 /* The start of a scan, too: it is called once for each. */
 static unsigned long vgetrandom_shrink_count(struct shrinker *shrinker,
@@ -802,8 +869,9 @@ static unsigned long vgetrandom_shrink_scan(struct shrinker *shrinker,
 {
 	struct vgetrandom_walk walk = { .sc = sc };
 
+	/* not SHRINK_STOP: it would leave the work to a later scan */
 	if (vgetrandom_shrink_has_enough(sc))
-		return SHRINK_STOP;
+		return 0;
 	list_lru_shrink_walk(&vgetrandom_lru, sc, vgetrandom_lru_isolate,
 			     &walk);
 	mm_account_reclaimed_pages(walk.dropped);

@@ -1301,6 +1301,62 @@ TEST_F(memcg, limit_drops_while_others_map)
 	EXPECT_EQ(0, counter(self->dir, "memory.events", "oom_kill"));
 }
 
+/* A limit that is lowered far below what is there: the pages go, not the process. */
+TEST_F(memcg, lowered_limit_drops)
+{
+	size_t pages = 64 * MIB / PAGE;
+	char *p = droppable(pages), c = 0;
+	int ready[2], go[2];
+	pid_t pid;
+
+	ASSERT_NE(MAP_FAILED, p);
+	ASSERT_EQ(0, pipe(ready));
+	ASSERT_EQ(0, pipe(go));
+	pid = fork_into(self->dir);
+	if (!pid) {
+		fill(p, pages, 1);
+		if (write(ready[1], &c, 1) != 1 || read(go[0], &c, 1) != 1)
+			_exit(1);
+		_exit(resident(p, pages) > (long)(4 * MIB / PAGE) ? 2 : 0);
+	}
+	ASSERT_EQ(1, read(ready[0], &c, 1));
+	EXPECT_TRUE(set_limit(self->dir, "memory.max", "4M"));
+	EXPECT_GE(4 * (long)MIB, counter(self->dir, "memory.current", NULL));
+	ASSERT_EQ(1, write(go[1], &c, 1));
+	EXPECT_EQ(0, child_result(pid));
+	EXPECT_EQ(0, counter(self->dir, "memory.events", "oom_kill"));
+}
+
+/* The pages of a group that is gone are still those of the group above it. */
+TEST_F(memcg, limit_drops_what_removed_groups_left)
+{
+	size_t pages = 8 * MIB / PAGE, i;
+	char one[160], two[160], *p;
+	pid_t pid;
+
+	ASSERT_TRUE(set_limit(self->dir, "cgroup.subtree_control", "+memory"));
+	snprintf(one, sizeof(one), "%s/one", self->dir);
+	snprintf(two, sizeof(two), "%s/two", self->dir);
+	ASSERT_EQ(0, mkdir(one, 0700));
+	ASSERT_EQ(0, mkdir(two, 0700));
+	ASSERT_TRUE(set_limit(self->dir, "memory.max", "12M"));
+	pid = fork_into(one);
+	if (!pid) {
+		p = droppable(2 * pages);
+		if (p == MAP_FAILED)
+			_exit(1);
+		fill(p, pages, 1);
+		if (!set_limit(two, "cgroup.procs", "0") || rmdir(one))
+			_exit(2);
+		for (i = pages; i < 2 * pages; i++)
+			p[i * PAGE] = 1;
+		_exit(resident(p, 2 * pages) > (long)(12 * MIB / PAGE) ? 3 : 0);
+	}
+	EXPECT_EQ(0, child_result(pid));
+	EXPECT_EQ(0, counter(self->dir, "memory.events", "oom_kill"));
+	EXPECT_EQ(0, rmdir(two));
+}
+
 /* Ordinary memory takes the room of droppable memory, and keeps its bytes. */
 TEST_F(memcg, ordinary_memory_wins)
 {
