@@ -1330,8 +1330,8 @@ TEST_F(memcg, lowered_limit_drops)
 /* The pages of a group that is gone are still those of the group above it. */
 TEST_F(memcg, limit_drops_what_removed_groups_left)
 {
-	size_t pages = 8 * MIB / PAGE, i;
-	char one[160], two[160], *p;
+	size_t pages = 8 * MIB / PAGE;
+	char one[160], two[160], *p, *q;
 	pid_t pid;
 
 	ASSERT_TRUE(set_limit(self->dir, "cgroup.subtree_control", "+memory"));
@@ -1342,15 +1342,15 @@ TEST_F(memcg, limit_drops_what_removed_groups_left)
 	ASSERT_TRUE(set_limit(self->dir, "memory.max", "12M"));
 	pid = fork_into(one);
 	if (!pid) {
-		p = droppable(2 * pages);
-		if (p == MAP_FAILED)
+		p = droppable(pages);
+		q = plain(pages);
+		if (p == MAP_FAILED || q == MAP_FAILED)
 			_exit(1);
 		fill(p, pages, 1);
 		if (!set_limit(two, "cgroup.procs", "0") || rmdir(one))
 			_exit(2);
-		for (i = pages; i < 2 * pages; i++)
-			p[i * PAGE] = 1;
-		_exit(resident(p, 2 * pages) > (long)(12 * MIB / PAGE) ? 3 : 0);
+		fill(q, pages, 2);
+		_exit(resident(p, pages) > (long)(4 * MIB / PAGE) ? 3 : 0);
 	}
 	EXPECT_EQ(0, child_result(pid));
 	EXPECT_EQ(0, counter(self->dir, "memory.events", "oom_kill"));
