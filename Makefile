@@ -13,13 +13,14 @@ tree = build/$(BASE)$(if $(filter production,$(CONFIG)),,-$(CONFIG))
 override CMD := $(value CMD)
 export CMD FILES TIMEOUT T
 
-.PHONY: help setup kernel run test boot shell import discard series hooks clean
+.PHONY: help setup kernel run test bench boot shell import discard series hooks clean
 
 help:
 	@sed -n 's/^#: //p' Makefile
 
 #: make run      build the patched kernel, boot it and show it at work
 #: make test     run all tests; T=name runs those whose name contains it
+#: make bench    measure the vDSO's getrandom() on this machine's CPU
 #: make kernel   build the kernel only, into build/BASE[-CONFIG]
 #: make boot CMD='command' FILES='file ...' [TIMEOUT=120]
 #:               run a command in the guest; the files are in /tests
@@ -45,6 +46,9 @@ run: kernel
 
 test: setup
 	@scripts/test --base $(BASE) $${T:+"$$T"}
+
+bench: setup
+	@scripts/bench --base $(BASE)
 
 boot: kernel
 	@scripts/boot --kernel $(tree) --timeout "$${TIMEOUT:-120}" --cmd "$$CMD" -- $$FILES

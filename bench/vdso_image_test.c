@@ -363,13 +363,26 @@ static void short_sections(struct vdso_image *image)
 	image->file_size--;
 }
 
-static void symbols_outside(struct vdso_image *image)
+static struct vdso_elf_section *symbol_section(struct vdso_image *image)
 {
 	struct vdso_elf_section *section = (void *)vdso_image_section(image, 0);
 
 	while (section->type != SHT_SYMTAB)
 		section++;
-	section->offset = image->file_size;
+	return section;
+}
+
+static void symbols_outside(struct vdso_image *image)
+{
+	symbol_section(image)->offset = image->file_size;
+}
+
+static void endless_name(struct vdso_image *image)
+{
+	const struct vdso_elf_section *names;
+
+	names = vdso_image_section(image, symbol_section(image)->link);
+	image->file[names->offset + names->size - 1] = 'x';
 }
 
 static void of_32_bits(struct vdso_image *image)
@@ -506,6 +519,7 @@ static const struct bad_image {
 	{ "ends in the PT_LOAD", short_load, "PT_LOAD lies outside" },
 	{ "ends in the section table", short_sections, "section table lies outside" },
 	{ "symbols outside", symbols_outside, "symbol table lies outside" },
+	{ "endless name of a symbol", endless_name, "symbol table lies outside" },
 	{ "32 bits", of_32_bits, "not for x86-64" },
 	{ "another machine", of_another_machine, "not for x86-64" },
 	{ "an executable", executable, "not a shared object" },
@@ -548,6 +562,18 @@ TEST(unspoilt_copy_loads)
 
 	ASSERT_TRUE(read_image(&image));
 	EXPECT_TRUE(load_bytes(&copy, image.file, image.file_size)) TH_LOG("%s", copy.error);
+	vdso_image_unload(&copy);
+	vdso_image_unload(&image);
+}
+
+TEST(symbol_with_a_wild_name_is_passed_over)
+{
+	struct vdso_image image, copy;
+
+	ASSERT_TRUE(read_image(&image));
+	((struct vgetrandom_elf_sym *)image.symtab)[1].name = 1U << 31;
+	EXPECT_TRUE(load_bytes(&copy, image.file, image.file_size)) TH_LOG("%s", copy.error);
+	EXPECT_EQ(NULL, vdso_image_symbol(&copy, "no such name", false));
 	vdso_image_unload(&copy);
 	vdso_image_unload(&image);
 }
@@ -733,7 +759,7 @@ TEST_F(code, what_cannot_be_moved_is_refused)
 		{ "a cut instruction", "\x8b\x05\0\0", 4 },
 		{ "a cut opcode", "\x0f", 1 },
 		{ "a cut immediate", "\xb8\x01\0\0", 4 },
-		{ "an immediate of 16 bits", "\x66\xb8\x01\0", 4 },
+		{ "an immediate of 16 bits", "\x66\xb8\x01\0\x90\x90", 6 },
 	};
 
 	for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++) {

@@ -11,7 +11,8 @@
  * caches evicted before each, and with the L2 cache; threads; and a reseed before each call. In
  * each of them a control tells how far to trust it: the stock image is loaded twice, and the
  * running kernel's vDSO is measured itself and as a loaded copy; each pair should take equal time.
- * A row in which one does not was disturbed and is measured anew, at most twice.
+ * A row in which one does not was disturbed and is measured anew, at most twice. Figures are
+ * medians over places in memory as well as over time: see next_place().
  *
  * Exit status: 0 measured, 1 could not be measured (stderr says why), 2 bad arguments, 3 measured,
  * but a pair of controls differs by more than 5 %.
@@ -55,7 +56,8 @@ enum table_id { HOT, L1, L2, THREADS, RESEED, TABLES };
  * @why_not:	why it is missing
  * @tables:	tables that it is in, IN() of each
  * @twin:	a source that must take as much time, or NULL
- * @path:	the image that @v is from, or NULL
+ * @path:	the file with the image that @v is from, or NULL
+ * @copied:	whether that image is a copy of the running kernel's instead
  * @level:	the level that it is used at
  * @image:	the image as loaded
  * @v:		the vDSO's function, or nothing
@@ -74,6 +76,7 @@ struct source {
 	unsigned int tables;
 	const struct source *twin;
 	const char *path;
+	bool copied;
 	size_t level;
 	struct vdso_image image;
 	struct vgetrandom v;
@@ -108,6 +111,20 @@ struct options {
 	unsigned long sample_us;
 	unsigned int tables;
 	long cpu;
+};
+
+/**
+ * struct run - the circumstances
+ * @machine:	where it runs
+ * @load:	the load average at the start
+ * @same_image:	whether both images are the same bytes
+ * @trusted:	whether the controls agree
+ */
+struct run {
+	struct bench_machine machine;
+	char load[64];
+	bool same_image;
+	bool trusted;
 };
 
 /**
@@ -325,11 +342,12 @@ static void map_states(const struct vgetrandom *v, struct vgetrandom_states *sta
 		err(1, "mmap of states");
 }
 
-/* Gives a source its own place in memory: a state, and an image if it is from a file. */
+/* Gives a source its own place in memory: a state, and an image if it has one. */
 static void place(struct source *source)
 {
-	if (source->path) {
-		if (!vdso_image_load(&source->image, source->path))
+	if (source->path || source->copied) {
+		if (!(source->copied ? vdso_image_load_running(&source->image) :
+		      vdso_image_load(&source->image, source->path)))
 			errx(1, "%s", source->image.error);
 		source->image.rng->level = source->level;
 		source->v = source->image.v;
@@ -341,7 +359,7 @@ static void place(struct source *source)
 static void displace(struct source *source)
 {
 	vgetrandom_states_unmap(&source->states);
-	if (source->path)
+	if (source->path || source->copied)
 		vdso_image_unload(&source->image);
 }
 
@@ -373,11 +391,7 @@ static void add_host(void)
 		return;
 	}
 	place(host);
-	if (!vdso_image_load_running(&copy->image)) {
-		lacks(copy, copy->image.error);
-		return;
-	}
-	copy->v = copy->image.v;
+	copy->copied = true;
 	place(copy);
 }
 
@@ -451,23 +465,67 @@ static void add_others(size_t largest)
 		   "a call that does nothing: what measuring costs");
 }
 
-#define COLD_ROUNDS	31
+#define PLACES	31
+
+/*
+ * The sources, each in many places in memory, and the turns that each had: turn by turn it goes to
+ * the next place. How well branches are predicted and how long a line takes to come from beyond
+ * the L2 cache depend on where code and state are, by up to 10 %.
+ */
+static struct source places[PLACES][MAX_SOURCES];
+static unsigned long turns_had[MAX_SOURCES];
+
+static bool is_placed(const struct source *source, enum table_id table)
+{
+	return source->state && !source->method.missing && source->tables & IN(table);
+}
+
+static void place_all(enum table_id table)
+{
+	for (size_t p = 0; p < PLACES; p++) {
+		memcpy(places[p], sources, sizeof(sources));
+		for (size_t s = 0; s < nsources; s++)
+			if (is_placed(&sources[s], table))
+				place(&places[p][s]);
+	}
+}
+
+static void displace_all(enum table_id table)
+{
+	for (size_t p = 0; p < PLACES; p++)
+		for (size_t s = 0; s < nsources; s++)
+			if (is_placed(&sources[s], table))
+				displace(&places[p][s]);
+}
+
+/* The method in its next place. */
+static const struct bench_method *next_place(const struct bench_method *method, void *buf,
+					     size_t len)
+{
+	size_t s = to_source(method) - sources;
+
+	method = &places[turns_had[s]++ % PLACES][s].method;
+	/* The first calls fault pages in and seed the state. */
+	method->repeat(method, buf, len, 2);
+	return method;
+}
+
+static double turn_hot(const struct bench_method *method, void *buf, size_t len,
+		       unsigned long calls)
+{
+	return bench_turn_hot(next_place(method, buf, len), buf, len, calls);
+}
 
 /**
- * struct evictor - what fills the caches, and the sources whose calls then find them so
+ * struct evictor - what fills the caches
  * @code:	as many jumps from line to line as fill the L1 instruction cache
  * @data:	bytes to read
  * @size:	how many
- * @places:	the sources, each in as many places in memory as there are rounds: how long a line
- *		takes to come from beyond the L2 cache depends on where it is
- * @turns:	turns that each source had
  */
 static struct evictor {
 	void (*code)(void);
 	unsigned char *data;
 	size_t size;
-	struct source places[COLD_ROUNDS][MAX_SOURCES];
-	unsigned long turns[MAX_SOURCES];
 } evictor;
 
 static void read_cache(long cpu, unsigned int index, const char *what, char *line, size_t size)
@@ -520,21 +578,7 @@ static bool prepare_evictor(long cpu, enum table_id table)
 	evictor.code = (void (*)(void))map;
 	evictor.data = map + code;
 	evictor.size = data;
-	for (size_t p = 0; p < COLD_ROUNDS; p++) {
-		memcpy(evictor.places[p], sources, sizeof(sources));
-		for (size_t s = 0; s < nsources; s++)
-			if (sources[s].state && sources[s].tables & IN(table))
-				place(&evictor.places[p][s]);
-	}
 	return true;
-}
-
-static void remove_evictor(enum table_id table)
-{
-	for (size_t p = 0; p < COLD_ROUNDS; p++)
-		for (size_t s = 0; s < nsources; s++)
-			if (sources[s].state && sources[s].tables & IN(table))
-				displace(&evictor.places[p][s]);
 }
 
 static void evict(void)
@@ -567,13 +611,10 @@ static void calibrate_ticks(void)
 static double turn_cold(const struct bench_method *method, void *buf, size_t len,
 			unsigned long calls)
 {
-	size_t s = to_source(method) - sources;
 	unsigned long sum = 0;
-	bool good;
+	bool good = true;
 
-	method = &evictor.places[evictor.turns[s]++ % COLD_ROUNDS][s].method;
-	/* The first calls fault pages in and seed the state. */
-	good = method->repeat(method, buf, len, 2);
+	method = next_place(method, buf, len);
 	for (unsigned long i = 0; i < calls; i++) {
 		unsigned long start;
 
@@ -849,12 +890,20 @@ static void measure_row(const struct plan *plan, size_t key, size_t len, unsigne
 		free(ns[--num]);
 }
 
+static void measure_sizes(const struct plan *plan, const size_t *sizes, size_t nsizes,
+			  unsigned char *area)
+{
+	place_all(plan->table);
+	for (size_t i = 0; i < nsizes; i++)
+		measure_row(plan, sizes[i], sizes[i], area);
+	displace_all(plan->table);
+}
+
 static void measure_hot(const struct options *opt, unsigned char *area)
 {
-	const struct plan plan = { HOT, bench_turn_hot, opt->rounds, opt->sample_us, 1 };
+	const struct plan plan = { HOT, turn_hot, opt->rounds, opt->sample_us, 1 };
 
-	for (size_t i = 0; i < opt->nsizes; i++)
-		measure_row(&plan, opt->sizes[i], opt->sizes[i], area);
+	measure_sizes(&plan, opt->sizes, opt->nsizes, area);
 }
 
 /* Request sizes of the other tables. */
@@ -865,15 +914,12 @@ static const size_t few_sizes[] = { 4, 32, 256, 4096 };
 /* Fixed numbers of calls: most of a turn is eviction, by which it cannot be calibrated. */
 static void measure_cold(const struct options *opt, enum table_id table, unsigned char *area)
 {
-	const struct plan l1 = { L1, turn_cold, COLD_ROUNDS, 0, 1000 };
-	const struct plan l2 = { L2, turn_cold, COLD_ROUNDS, 0, 250 };
+	const struct plan plan = { table, turn_cold, PLACES, 0, table == L1 ? 1000 : 250 };
 
 	if (!prepare_evictor(opt->cpu, table))
 		return;
 	calibrate_ticks();
-	for (size_t i = 0; i < FEW_SIZES; i++)
-		measure_row(table == L1 ? &l1 : &l2, few_sizes[i], few_sizes[i], area);
-	remove_evictor(table);
+	measure_sizes(&plan, few_sizes, FEW_SIZES, area);
 }
 
 /* Turns are long, for waking threads takes time that is not that of the calls. */
@@ -900,11 +946,10 @@ static void switch_repeat(bool (*from)(const struct bench_method *method, void *
 
 static void measure_reseed(const struct options *opt, unsigned char *area)
 {
-	const struct plan plan = { RESEED, bench_turn_hot, opt->rounds, opt->sample_us, 1 };
+	const struct plan plan = { RESEED, turn_hot, opt->rounds, opt->sample_us, 1 };
 
 	switch_repeat(repeat_vdso, repeat_reseed);
-	for (size_t i = 0; i < FEW_SIZES; i++)
-		measure_row(&plan, few_sizes[i], few_sizes[i], area);
+	measure_sizes(&plan, few_sizes, FEW_SIZES, area);
 	switch_repeat(repeat_reseed, repeat_vdso);
 }
 
@@ -1008,18 +1053,16 @@ static void json_source(FILE *f, const struct source *source)
 	fprintf(f, "}");
 }
 
-static void json_meta(FILE *f, const struct options *opt, const struct bench_machine *machine,
-		      bool same_image, bool trusted)
+static void json_meta(FILE *f, const struct options *opt, const struct run *run)
 {
 	static const char *const files[][2] = {
 		{ "meltdown", "/sys/devices/system/cpu/vulnerabilities/meltdown" },
 		{ "spectre_v2", "/sys/devices/system/cpu/vulnerabilities/spectre_v2" },
-		{ "load", "/proc/loadavg" },
 	};
 	unsigned int eax, ebx, ecx, edx;
 	char line[128];
 
-	bench_json_machine(f, machine, gnu_get_libc_version());
+	bench_json_machine(f, &run->machine, gnu_get_libc_version());
 	__cpuid(1, eax, ebx, ecx, edx);
 	fprintf(f, "    \"cpu_family\": %u,\n", (eax >> 8 & 15) + (eax >> 20 & 255));
 	fprintf(f, "    \"cpu_model_number\": %u,\n", (eax >> 4 & 15) | (eax >> 12 & 0xf0));
@@ -1033,23 +1076,24 @@ static void json_meta(FILE *f, const struct options *opt, const struct bench_mac
 		bench_json_string(f, files[i][0], line);
 		fprintf(f, ",\n");
 	}
-	fprintf(f, "    \"cpu\": %ld,\n", opt->cpu);
+	fprintf(f, "    ");
+	bench_json_string(f, "load", run->load);
+	fprintf(f, ",\n    \"cpu\": %ld,\n", opt->cpu);
 	fprintf(f, "    \"rounds\": %lu,\n", opt->rounds);
 	fprintf(f, "    \"sample_us\": %lu,\n", opt->sample_us);
 	fprintf(f, "    \"droppable\": %s,\n", droppable ? "true" : "false");
-	fprintf(f, "    \"same_image\": %s,\n", same_image ? "true" : "false");
+	fprintf(f, "    \"same_image\": %s,\n", run->same_image ? "true" : "false");
 	fprintf(f, "    \"control_limit\": %.2f,\n", CONTROL_LIMIT);
-	fprintf(f, "    \"trusted\": %s\n", trusted ? "true" : "false");
+	fprintf(f, "    \"trusted\": %s\n", run->trusted ? "true" : "false");
 }
 
-static void write_json(const struct options *opt, const struct bench_machine *machine,
-		       bool same_image, bool trusted)
+static void write_json(const struct options *opt, const struct run *run)
 {
 	char *temp;
 	FILE *f = bench_json_open(opt->json, &temp);
 
 	fprintf(f, "{\n  \"meta\": {\n");
-	json_meta(f, opt, machine, same_image, trusted);
+	json_meta(f, opt, run);
 	fprintf(f, "  },\n  \"sources\": [\n");
 	for (size_t s = 0; s < nsources; s++) {
 		json_source(f, &sources[s]);
@@ -1167,17 +1211,17 @@ int main(int argc, char **argv)
 {
 	struct options opt = { .rounds = 101, .sample_us = 300, .tables = IN_ALL, .cpu = -1 };
 	const struct vdso_image *stock, *patched;
-	struct bench_machine machine;
 	size_t largest = 4096, off;
 	unsigned char *area;
+	struct run run;
 	cpu_set_t cpus;
-	bool same_image;
 
 	parse_options(&opt, argc, argv);
 	if (sched_getaffinity(0, sizeof(cpus), &cpus))
 		err(1, "sched_getaffinity");
 	bench_pin(&opt.cpu);
-	bench_identify(&machine);
+	bench_identify(&run.machine);
+	bench_read_line("/proc/loadavg", run.load, sizeof(run.load));
 	bench_check_clock(opt.sample_us);
 	for (size_t i = 0; i < opt.nsizes; i++)
 		if (opt.sizes[i] > largest)
@@ -1188,14 +1232,15 @@ int main(int argc, char **argv)
 	add_host();
 	add_others(largest);
 	add_bare(patched);
-	same_image = patched->file_size == stock->file_size &&
-		     !memcmp(patched->file, stock->file, stock->file_size);
+	run.same_image = patched->file_size == stock->file_size &&
+			 !memcmp(patched->file, stock->file, stock->file_size);
 
 	/* Not at the start of a page, as states are: loads from them would wait for its stores. */
 	area = bench_area(largest, 2048);
 	measure(&opt, area, &cpus);
 	off = check_controls();
-	write_json(&opt, &machine, same_image, !off);
+	run.trusted = !off;
+	write_json(&opt, &run);
 	if (off) {
 		warnx("THIS RUN IS NOT TO BE TRUSTED: %zu controls differ by more than %.0f %%",
 		      off, 100 * CONTROL_LIMIT);
