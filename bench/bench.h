@@ -19,12 +19,14 @@
 #include <cpuid.h>
 #include <err.h>
 #include <errno.h>
+#include <getopt.h>
 #include <limits.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/utsname.h>
@@ -70,6 +72,22 @@ struct bench_stat {
 };
 
 /**
+ * struct bench_options - what the command line asks for
+ * @sizes:	request sizes in bytes
+ * @nsizes:	number of @sizes
+ * @rounds:	rounds per size, odd
+ * @sample_us:	about how long a turn takes, in microseconds
+ * @cpu:	CPU to run on, or -1 for the last one that this process may use
+ */
+struct bench_options {
+	size_t sizes[BENCH_MAX_SIZES];
+	size_t nsizes;
+	unsigned long rounds;
+	unsigned long sample_us;
+	long cpu;
+};
+
+/**
  * struct bench_machine - where this runs, for the reader of the numbers
  * @uts:		uname()
  * @cpu_model:		the processor's name
@@ -111,6 +129,20 @@ static inline ssize_t bench_call_syscall(const struct bench_method *method, void
 		     : "0" (SYS_getrandom), "D" (buf), "S" (len), "d" (0)
 		     : "rcx", "r11", "memory");
 	return ret;
+}
+
+static inline ssize_t bench_call_libc(const struct bench_method *method, void *buf, size_t len)
+{
+	(void)method;
+	return getrandom(buf, len, 0);
+}
+
+/* Defines a method's function @repeat that makes the calls of a function @call. */
+#define BENCH_REPEAT(repeat, call)							\
+static bool repeat(const struct bench_method *method, void *buf, size_t len,		\
+		   unsigned long calls)							\
+{											\
+	return bench_repeat(call, method, buf, len, calls);				\
 }
 
 static inline unsigned long bench_now_ns(void)
@@ -268,6 +300,16 @@ static inline void bench_check_method(const struct bench_method *method, unsigne
 	free(changed);
 }
 
+/* Room for a value of each round. */
+static inline double *bench_values(unsigned long rounds)
+{
+	double *values = calloc(rounds, sizeof(double));
+
+	if (!values)
+		err(1, "rounds");
+	return values;
+}
+
 /**
  * bench_rounds - let methods have their turns, round by round
  * @methods:	the methods; those that are missing have none
@@ -323,11 +365,9 @@ static inline double bench_quantile(const double *sorted, size_t n, double share
 static inline struct bench_stat bench_ratio(const double *above, const double *below,
 					    unsigned long rounds)
 {
-	double *values = calloc(rounds, sizeof(double));
+	double *values = bench_values(rounds);
 	struct bench_stat stat;
 
-	if (!values)
-		err(1, "rounds");
 	for (unsigned long r = 0; r < rounds; r++)
 		values[r] = above ? above[r] / below[r] : below[r];
 	qsort(values, rounds, sizeof(double), bench_compare_doubles);
@@ -454,32 +494,69 @@ static inline unsigned long bench_parse_number(const char *option, const char *t
 
 /**
  * bench_parse_sizes - parse the argument of --sizes
+ * @opt:	@opt->sizes and @opt->nsizes are filled in
  * @text:	numbers with commas between them
- * @sizes:	filled in, has room for BENCH_MAX_SIZES
- *
- * Returns: how many there are.
  */
-static inline size_t bench_parse_sizes(const char *text, size_t *sizes)
+static inline void bench_parse_sizes(struct bench_options *opt, const char *text)
 {
-	size_t nsizes = 0;
-
-	for (;; text++) {
-		if (nsizes == BENCH_MAX_SIZES)
+	for (opt->nsizes = 0;; text++) {
+		if (opt->nsizes == BENCH_MAX_SIZES)
 			errx(2, "--sizes: more than %d sizes", BENCH_MAX_SIZES);
-		sizes[nsizes++] = bench_parse_number("sizes", text, 1, BENCH_MAX_SIZE, ',', &text);
+		opt->sizes[opt->nsizes++] = bench_parse_number("sizes", text, 1, BENCH_MAX_SIZE,
+							       ',', &text);
 		if (!*text)
-			return nsizes;
+			return;
 	}
 }
 
-/* The argument of --rounds. */
-static inline unsigned long bench_parse_rounds(const char *text)
-{
-	unsigned long rounds = bench_parse_number("rounds", text, 1, BENCH_MAX_ROUNDS, 0, NULL);
+/* What getopt_long() returns for the options of struct bench_options. */
+enum { BENCH_ROUNDS = 256, BENCH_SIZES, BENCH_SAMPLE_US, BENCH_CPU };
 
-	if (rounds % 2 == 0)
-		errx(2, "--rounds: %lu is even", rounds);
-	return rounds;
+#define BENCH_OPTIONS						\
+	{ "rounds", required_argument, NULL, BENCH_ROUNDS },	\
+	{ "sizes", required_argument, NULL, BENCH_SIZES },	\
+	{ "sample-us", required_argument, NULL, BENCH_SAMPLE_US },	\
+	{ "cpu", required_argument, NULL, BENCH_CPU }
+
+/**
+ * bench_parse_option - parse the argument of one of BENCH_OPTIONS
+ * @opt:	filled in
+ * @option:	what getopt_long() returned
+ * @text:	the argument
+ *
+ * Returns: whether it is one of these options.
+ */
+static inline bool bench_parse_option(struct bench_options *opt, int option, const char *text)
+{
+	switch (option) {
+	case BENCH_ROUNDS:
+		opt->rounds = bench_parse_number("rounds", text, 1, BENCH_MAX_ROUNDS, 0, NULL);
+		if (opt->rounds % 2 == 0)
+			errx(2, "--rounds: %lu is even", opt->rounds);
+		return true;
+	case BENCH_SIZES:
+		bench_parse_sizes(opt, text);
+		return true;
+	case BENCH_SAMPLE_US:
+		opt->sample_us = bench_parse_number("sample-us", text, 1, BENCH_MAX_SAMPLE_US, 0,
+						    NULL);
+		return true;
+	case BENCH_CPU:
+		opt->cpu = bench_parse_number("cpu", text, 0, CPU_SETSIZE - 1, 0, NULL);
+		return true;
+	}
+	return false;
+}
+
+/* The largest of the sizes. */
+static inline size_t bench_largest(const struct bench_options *opt)
+{
+	size_t largest = 0;
+
+	for (size_t i = 0; i < opt->nsizes; i++)
+		if (opt->sizes[i] > largest)
+			largest = opt->sizes[i];
+	return largest;
 }
 
 static inline void bench_json_string(FILE *f, const char *name, const char *value)

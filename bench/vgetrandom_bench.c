@@ -14,9 +14,7 @@
 
 #define _GNU_SOURCE
 
-#include <getopt.h>
 #include <gnu/libc-version.h>
-#include <sys/random.h>
 
 #include "bench.h"
 #include "../tools/testing/selftests/vDSO/vgetrandom_vdso.h"
@@ -25,20 +23,12 @@ enum { VDSO, LIBC, SYSCALL, METHODS };
 
 /**
  * struct options - what the command line asks for
- * @sizes:		request sizes in bytes
- * @nsizes:		number of @sizes
- * @rounds:		rounds per size, odd
- * @sample_us:		about how long a turn takes, in microseconds
- * @cpu:		CPU to run on, or -1 for the last one that this process may use
+ * @bench:		sizes, rounds and CPU
  * @json:		file for the results, or NULL
  * @allow_missing:	go on without the vDSO's function
  */
 struct options {
-	size_t sizes[BENCH_MAX_SIZES];
-	size_t nsizes;
-	unsigned long rounds;
-	unsigned long sample_us;
-	long cpu;
+	struct bench_options bench;
 	const char *json;
 	bool allow_missing;
 };
@@ -64,29 +54,9 @@ static ssize_t call_vdso(const struct bench_method *method, void *buf, size_t le
 	return vdso.call(buf, len, 0, vdso_state, vdso.params.size_of_opaque_state);
 }
 
-static ssize_t call_libc(const struct bench_method *method, void *buf, size_t len)
-{
-	(void)method;
-	return getrandom(buf, len, 0);
-}
-
-static bool repeat_vdso(const struct bench_method *method, void *buf, size_t len,
-			unsigned long calls)
-{
-	return bench_repeat(call_vdso, method, buf, len, calls);
-}
-
-static bool repeat_libc(const struct bench_method *method, void *buf, size_t len,
-			unsigned long calls)
-{
-	return bench_repeat(call_libc, method, buf, len, calls);
-}
-
-static bool repeat_syscall(const struct bench_method *method, void *buf, size_t len,
-			   unsigned long calls)
-{
-	return bench_repeat(bench_call_syscall, method, buf, len, calls);
-}
+BENCH_REPEAT(repeat_vdso, call_vdso)
+BENCH_REPEAT(repeat_libc, bench_call_libc)
+BENCH_REPEAT(repeat_syscall, bench_call_syscall)
 
 static struct bench_method methods[METHODS] = {
 	[VDSO] = { .name = "vdso", .repeat = repeat_vdso },
@@ -94,7 +64,7 @@ static struct bench_method methods[METHODS] = {
 	[SYSCALL] = { .name = "syscall", .repeat = repeat_syscall },
 };
 
-static void measure(const struct options *opt, unsigned char *area, size_t len,
+static void measure(const struct bench_options *opt, unsigned char *area, size_t len,
 		    struct result *results)
 {
 	const struct bench_method *turns[METHODS];
@@ -103,9 +73,7 @@ static void measure(const struct options *opt, unsigned char *area, size_t len,
 
 	for (int m = 0; m < METHODS; m++) {
 		turns[m] = &methods[m];
-		ns[m] = calloc(opt->rounds, sizeof(double));
-		if (!ns[m])
-			err(1, "rounds");
+		ns[m] = bench_values(opt->rounds);
 		if (methods[m].missing)
 			continue;
 		bench_check_method(&methods[m], area, len);
@@ -126,7 +94,7 @@ static void measure(const struct options *opt, unsigned char *area, size_t len,
 		free(ns[m]);
 }
 
-static void print_head(const struct options *opt, const struct bench_machine *machine,
+static void print_head(const struct bench_options *opt, const struct bench_machine *machine,
 		       unsigned long clock_step_ns)
 {
 	bool by_syscall = strverscmp(gnu_get_libc_version(), "2.41") < 0;
@@ -181,7 +149,7 @@ static void print_row(size_t len, const struct result *results)
 	fflush(stdout);
 }
 
-static void json_meta(FILE *f, const struct options *opt, const struct bench_machine *machine,
+static void json_meta(FILE *f, const struct bench_options *opt, const struct bench_machine *machine,
 		      unsigned long clock_step_ns)
 {
 	bench_json_machine(f, machine, gnu_get_libc_version());
@@ -220,11 +188,11 @@ static void write_json(const struct options *opt, const struct bench_machine *ma
 	FILE *f = bench_json_open(opt->json, &temp);
 
 	fprintf(f, "{\n  \"meta\": {\n");
-	json_meta(f, opt, machine, clock_step_ns);
+	json_meta(f, &opt->bench, machine, clock_step_ns);
 	fprintf(f, "  },\n  \"sizes\": [\n");
-	for (size_t i = 0; i < opt->nsizes; i++) {
-		json_size(f, opt->sizes[i], results[i]);
-		fprintf(f, i + 1 < opt->nsizes ? ",\n" : "\n");
+	for (size_t i = 0; i < opt->bench.nsizes; i++) {
+		json_size(f, opt->bench.sizes[i], results[i]);
+		fprintf(f, i + 1 < opt->bench.nsizes ? ",\n" : "\n");
 	}
 	fprintf(f, "  ]\n}\n");
 	bench_json_close(f, opt->json, temp);
@@ -247,12 +215,9 @@ static void usage(FILE *f)
 
 static void parse_options(struct options *opt, int argc, char **argv)
 {
-	enum { ROUNDS, SIZES, SAMPLE_US, CPU, JSON, ALLOW_MISSING, HELP };
+	enum { JSON, ALLOW_MISSING, HELP };
 	static const struct option known[] = {
-		{ "rounds", required_argument, NULL, ROUNDS },
-		{ "sizes", required_argument, NULL, SIZES },
-		{ "sample-us", required_argument, NULL, SAMPLE_US },
-		{ "cpu", required_argument, NULL, CPU },
+		BENCH_OPTIONS,
 		{ "json", required_argument, NULL, JSON },
 		{ "allow-missing", no_argument, NULL, ALLOW_MISSING },
 		{ "help", no_argument, NULL, HELP },
@@ -260,23 +225,11 @@ static void parse_options(struct options *opt, int argc, char **argv)
 	};
 	int c;
 
-	opt->nsizes = bench_parse_sizes("4,8,16,32,64,96,128,256,1024,4096,16384,65536",
-					opt->sizes);
+	bench_parse_sizes(&opt->bench, "4,8,16,32,64,96,128,256,1024,4096,16384,65536");
 	while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
+		if (bench_parse_option(&opt->bench, c, optarg))
+			continue;
 		switch (c) {
-		case ROUNDS:
-			opt->rounds = bench_parse_rounds(optarg);
-			break;
-		case SIZES:
-			opt->nsizes = bench_parse_sizes(optarg, opt->sizes);
-			break;
-		case SAMPLE_US:
-			opt->sample_us = bench_parse_number("sample-us", optarg, 1,
-							    BENCH_MAX_SAMPLE_US, 0, NULL);
-			break;
-		case CPU:
-			opt->cpu = bench_parse_number("cpu", optarg, 0, CPU_SETSIZE - 1, 0, NULL);
-			break;
 		case JSON:
 			opt->json = optarg;
 			break;
@@ -313,31 +266,28 @@ static void open_vdso(bool allow_missing)
 
 int main(int argc, char **argv)
 {
-	struct options opt = { .rounds = 21, .sample_us = 3000, .cpu = -1 };
+	struct options opt = { .bench = { .rounds = 21, .sample_us = 3000, .cpu = -1 } };
+	const struct bench_options *bench = &opt.bench;
 	struct result (*results)[METHODS];
 	struct bench_machine machine;
 	unsigned long clock_step_ns;
 	unsigned char *area;
-	size_t largest = 0;
 
 	parse_options(&opt, argc, argv);
-	bench_pin(&opt.cpu);
+	bench_pin(&opt.bench.cpu);
 	open_vdso(opt.allow_missing);
 	bench_identify(&machine);
-	clock_step_ns = bench_check_clock(opt.sample_us);
+	clock_step_ns = bench_check_clock(bench->sample_us);
 
-	for (size_t i = 0; i < opt.nsizes; i++)
-		if (opt.sizes[i] > largest)
-			largest = opt.sizes[i];
-	results = calloc(opt.nsizes, sizeof(*results));
+	results = calloc(bench->nsizes, sizeof(*results));
 	if (!results)
 		err(1, "results");
-	area = bench_area(largest, 0);
+	area = bench_area(bench_largest(bench), 0);
 
-	print_head(&opt, &machine, clock_step_ns);
-	for (size_t i = 0; i < opt.nsizes; i++) {
-		measure(&opt, area, opt.sizes[i], results[i]);
-		print_row(opt.sizes[i], results[i]);
+	print_head(bench, &machine, clock_step_ns);
+	for (size_t i = 0; i < bench->nsizes; i++) {
+		measure(bench, area, bench->sizes[i], results[i]);
+		print_row(bench->sizes[i], results[i]);
 	}
 	if (opt.json)
 		write_json(&opt, &machine, clock_step_ns, results);

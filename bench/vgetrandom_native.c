@@ -20,13 +20,11 @@
 
 #define _GNU_SOURCE
 
-#include <getopt.h>
 #include <gnu/libc-version.h>
 #include <math.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <pthread.h>
-#include <sys/random.h>
 #include <x86intrin.h>
 
 #include "bench.h"
@@ -91,26 +89,18 @@ struct source {
 
 /**
  * struct options - what the command line asks for
+ * @bench:	sizes, rounds and turns of the hot loop, and the CPU
  * @patched:	the image of the patched kernel
  * @stock:	that of the unpatched base
  * @json:	file for the results
- * @sizes:	request sizes of the hot loop
- * @nsizes:	number of @sizes
- * @rounds:	rounds of the hot loop, odd
- * @sample_us:	about how long its turns take, in microseconds
  * @tables:	IN() of the tables to measure
- * @cpu:	CPU to run on, or -1 for the last one that this process may use
  */
 struct options {
+	struct bench_options bench;
 	const char *patched;
 	const char *stock;
 	const char *json;
-	size_t sizes[BENCH_MAX_SIZES];
-	size_t nsizes;
-	unsigned long rounds;
-	unsigned long sample_us;
 	unsigned int tables;
-	long cpu;
 };
 
 /**
@@ -220,23 +210,8 @@ static bool repeat_reseed(const struct bench_method *method, void *buf, size_t l
 	return good;
 }
 
-static bool repeat_syscall(const struct bench_method *method, void *buf, size_t len,
-			   unsigned long calls)
-{
-	return bench_repeat(bench_call_syscall, method, buf, len, calls);
-}
-
-static ssize_t call_libc(const struct bench_method *method, void *buf, size_t len)
-{
-	(void)method;
-	return getrandom(buf, len, 0);
-}
-
-static bool repeat_libc(const struct bench_method *method, void *buf, size_t len,
-			unsigned long calls)
-{
-	return bench_repeat(call_libc, method, buf, len, calls);
-}
+BENCH_REPEAT(repeat_syscall, bench_call_syscall)
+BENCH_REPEAT(repeat_libc, bench_call_libc)
 
 static ssize_t call_arc4random(const struct bench_method *method, void *buf, size_t len)
 {
@@ -245,11 +220,7 @@ static ssize_t call_arc4random(const struct bench_method *method, void *buf, siz
 	return len;
 }
 
-static bool repeat_arc4random(const struct bench_method *method, void *buf, size_t len,
-			      unsigned long calls)
-{
-	return bench_repeat(call_arc4random, method, buf, len, calls);
-}
+BENCH_REPEAT(repeat_arc4random, call_arc4random)
 
 static ssize_t call_copy(const struct bench_method *method, void *buf, size_t len)
 {
@@ -260,11 +231,7 @@ static ssize_t call_copy(const struct bench_method *method, void *buf, size_t le
 	return len;
 }
 
-static bool repeat_copy(const struct bench_method *method, void *buf, size_t len,
-			unsigned long calls)
-{
-	return bench_repeat(call_copy, method, buf, len, calls);
-}
+BENCH_REPEAT(repeat_copy, call_copy)
 
 static ssize_t call_openssl(const struct bench_method *method, void *buf, size_t len)
 {
@@ -273,11 +240,7 @@ static ssize_t call_openssl(const struct bench_method *method, void *buf, size_t
 	return EVP_EncryptUpdate(to_source(method)->cipher, buf, &written, buf, len) ? written : -1;
 }
 
-static bool repeat_openssl(const struct bench_method *method, void *buf, size_t len,
-			   unsigned long calls)
-{
-	return bench_repeat(call_openssl, method, buf, len, calls);
-}
+BENCH_REPEAT(repeat_openssl, call_openssl)
 
 static ssize_t call_bare(const struct bench_method *method, void *buf, size_t len)
 {
@@ -287,11 +250,7 @@ static ssize_t call_bare(const struct bench_method *method, void *buf, size_t le
 	return len;
 }
 
-static bool repeat_bare(const struct bench_method *method, void *buf, size_t len,
-			unsigned long calls)
-{
-	return bench_repeat(call_bare, method, buf, len, calls);
-}
+BENCH_REPEAT(repeat_bare, call_bare)
 
 static ssize_t call_nothing(const struct bench_method *method, void *buf, size_t len)
 {
@@ -300,11 +259,7 @@ static ssize_t call_nothing(const struct bench_method *method, void *buf, size_t
 	return len;
 }
 
-static bool repeat_nothing(const struct bench_method *method, void *buf, size_t len,
-			   unsigned long calls)
-{
-	return bench_repeat(call_nothing, method, buf, len, calls);
-}
+BENCH_REPEAT(repeat_nothing, call_nothing)
 
 static __attribute__((format(printf, 4, 5)))
 struct source *add_source(const char *name, unsigned int in,
@@ -860,9 +815,7 @@ static void measure_row(const struct plan *plan, size_t key, size_t len, unsigne
 		if (plan->sample_us)
 			calls[num] *= bench_calibrate(method, area + BENCH_GUARD, len,
 						      plan->sample_us);
-		ns[num] = calloc(rounds, sizeof(double));
-		if (!ns[num])
-			err(1, "rounds");
+		ns[num] = bench_values(rounds);
 		turns[num] = method;
 		at[s] = num++;
 	}
@@ -901,9 +854,9 @@ static void measure_sizes(const struct plan *plan, const size_t *sizes, size_t n
 
 static void measure_hot(const struct options *opt, unsigned char *area)
 {
-	const struct plan plan = { HOT, turn_hot, opt->rounds, opt->sample_us, 1 };
+	const struct plan plan = { HOT, turn_hot, opt->bench.rounds, opt->bench.sample_us, 1 };
 
-	measure_sizes(&plan, opt->sizes, opt->nsizes, area);
+	measure_sizes(&plan, opt->bench.sizes, opt->bench.nsizes, area);
 }
 
 /* Request sizes of the other tables. */
@@ -916,7 +869,7 @@ static void measure_cold(const struct options *opt, enum table_id table, unsigne
 {
 	const struct plan plan = { table, turn_cold, PLACES, 0, table == L1 ? 1000 : 250 };
 
-	if (!prepare_evictor(opt->cpu, table))
+	if (!prepare_evictor(opt->bench.cpu, table))
 		return;
 	calibrate_ticks();
 	measure_sizes(&plan, few_sizes, FEW_SIZES, area);
@@ -946,7 +899,7 @@ static void switch_repeat(bool (*from)(const struct bench_method *method, void *
 
 static void measure_reseed(const struct options *opt, unsigned char *area)
 {
-	const struct plan plan = { RESEED, turn_hot, opt->rounds, opt->sample_us, 1 };
+	const struct plan plan = { RESEED, turn_hot, opt->bench.rounds, opt->bench.sample_us, 1 };
 
 	switch_repeat(repeat_vdso, repeat_reseed);
 	measure_sizes(&plan, few_sizes, FEW_SIZES, area);
@@ -1068,8 +1021,8 @@ static void json_meta(FILE *f, const struct options *opt, const struct run *run)
 	fprintf(f, "    \"cpu_model_number\": %u,\n", (eax >> 4 & 15) | (eax >> 12 & 0xf0));
 	fprintf(f, "    \"cpu_stepping\": %u,\n", eax & 15);
 	fprintf(f, "    \"caches\": {\"l1i\": %zu, \"l1d\": %zu, \"l2\": %zu},\n",
-		cache_size(opt->cpu, 1, "Instruction"), cache_size(opt->cpu, 1, "Data"),
-		cache_size(opt->cpu, 2, "Data"));
+		cache_size(opt->bench.cpu, 1, "Instruction"), cache_size(opt->bench.cpu, 1, "Data"),
+		cache_size(opt->bench.cpu, 2, "Data"));
 	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
 		bench_read_line(files[i][1], line, sizeof(line));
 		fprintf(f, "    ");
@@ -1078,9 +1031,9 @@ static void json_meta(FILE *f, const struct options *opt, const struct run *run)
 	}
 	fprintf(f, "    ");
 	bench_json_string(f, "load", run->load);
-	fprintf(f, ",\n    \"cpu\": %ld,\n", opt->cpu);
-	fprintf(f, "    \"rounds\": %lu,\n", opt->rounds);
-	fprintf(f, "    \"sample_us\": %lu,\n", opt->sample_us);
+	fprintf(f, ",\n    \"cpu\": %ld,\n", opt->bench.cpu);
+	fprintf(f, "    \"rounds\": %lu,\n", opt->bench.rounds);
+	fprintf(f, "    \"sample_us\": %lu,\n", opt->bench.sample_us);
 	fprintf(f, "    \"droppable\": %s,\n", droppable ? "true" : "false");
 	fprintf(f, "    \"same_image\": %s,\n", run->same_image ? "true" : "false");
 	fprintf(f, "    \"control_limit\": %.2f,\n", CONTROL_LIMIT);
@@ -1150,23 +1103,22 @@ static unsigned int parse_tables(const char *text)
 
 static void parse_options(struct options *opt, int argc, char **argv)
 {
-	enum { PATCHED, STOCK, JSON, CHOSEN, SIZE, ROUNDS, SAMPLE_US, CPU, HELP };
+	enum { PATCHED, STOCK, JSON, CHOSEN, HELP };
 	static const struct option known[] = {
+		BENCH_OPTIONS,
 		{ "patched", required_argument, NULL, PATCHED },
 		{ "stock", required_argument, NULL, STOCK },
 		{ "json", required_argument, NULL, JSON },
 		{ "tables", required_argument, NULL, CHOSEN },
-		{ "sizes", required_argument, NULL, SIZE },
-		{ "rounds", required_argument, NULL, ROUNDS },
-		{ "sample-us", required_argument, NULL, SAMPLE_US },
-		{ "cpu", required_argument, NULL, CPU },
 		{ "help", no_argument, NULL, HELP },
 		{ }
 	};
 	int c;
 
-	opt->nsizes = bench_parse_sizes(SIZES, opt->sizes);
+	bench_parse_sizes(&opt->bench, SIZES);
 	while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
+		if (bench_parse_option(&opt->bench, c, optarg))
+			continue;
 		switch (c) {
 		case PATCHED:
 			opt->patched = optarg;
@@ -1179,19 +1131,6 @@ static void parse_options(struct options *opt, int argc, char **argv)
 			break;
 		case CHOSEN:
 			opt->tables = parse_tables(optarg);
-			break;
-		case SIZE:
-			opt->nsizes = bench_parse_sizes(optarg, opt->sizes);
-			break;
-		case ROUNDS:
-			opt->rounds = bench_parse_rounds(optarg);
-			break;
-		case SAMPLE_US:
-			opt->sample_us = bench_parse_number("sample-us", optarg, 1,
-							    BENCH_MAX_SAMPLE_US, 0, NULL);
-			break;
-		case CPU:
-			opt->cpu = bench_parse_number("cpu", optarg, 0, CPU_SETSIZE - 1, 0, NULL);
 			break;
 		case HELP:
 			usage(stdout);
@@ -1209,9 +1148,12 @@ static void parse_options(struct options *opt, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct options opt = { .rounds = 101, .sample_us = 300, .tables = IN_ALL, .cpu = -1 };
+	struct options opt = {
+		.bench = { .rounds = 101, .sample_us = 300, .cpu = -1 },
+		.tables = IN_ALL,
+	};
 	const struct vdso_image *stock, *patched;
-	size_t largest = 4096, off;
+	size_t largest, off;
 	unsigned char *area;
 	struct run run;
 	cpu_set_t cpus;
@@ -1219,13 +1161,14 @@ int main(int argc, char **argv)
 	parse_options(&opt, argc, argv);
 	if (sched_getaffinity(0, sizeof(cpus), &cpus))
 		err(1, "sched_getaffinity");
-	bench_pin(&opt.cpu);
+	bench_pin(&opt.bench.cpu);
 	bench_identify(&run.machine);
 	bench_read_line("/proc/loadavg", run.load, sizeof(run.load));
-	bench_check_clock(opt.sample_us);
-	for (size_t i = 0; i < opt.nsizes; i++)
-		if (opt.sizes[i] > largest)
-			largest = opt.sizes[i];
+	bench_check_clock(opt.bench.sample_us);
+	largest = bench_largest(&opt.bench);
+	for (size_t i = 0; i < FEW_SIZES; i++)
+		if (few_sizes[i] > largest)
+			largest = few_sizes[i];
 
 	stock = add_stock(opt.stock);
 	patched = add_patched(opt.patched);
