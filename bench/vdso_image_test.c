@@ -578,6 +578,25 @@ TEST(symbol_with_a_wild_name_is_passed_over)
 	vdso_image_unload(&image);
 }
 
+TEST(levels_are_told_by_symbols)
+{
+	struct vdso_image image, copy;
+
+	ASSERT_TRUE(read_image(&image));
+	for (size_t i = 0; i < image.nsyms; i++) {
+		char *name = (char *)image.strtab + image.symtab[i].name;
+
+		if (strstr(name, vdso_levels[0].symbol))
+			strcpy(strstr(name, vdso_levels[0].symbol), vdso_levels[1].symbol);
+	}
+	ASSERT_TRUE(load_bytes(&copy, image.file, image.file_size)) TH_LOG("%s", copy.error);
+	EXPECT_EQ(NULL, vdso_image_level(&copy, 0));
+	EXPECT_NE(NULL, vdso_image_level(&copy, 1));
+	EXPECT_TRUE(vdso_cpu_level(0));
+	vdso_image_unload(&copy);
+	vdso_image_unload(&image);
+}
+
 TEST(missing_file_is_refused)
 {
 	struct vdso_image image;
@@ -718,18 +737,18 @@ TEST_F(code, operand_relative_to_the_instruction_is_moved)
 
 TEST_F(code, branches_are_moved)
 {
-	static const char *const branches[] = { "\xe9", "\x0f\x84", "\xe8\0" };
+	static const char *const branches[] = { "\xe9", "\x0f\x84", "\xe8" };	/* jmp, je, call */
 	unsigned int (*function)(void) = (void *)self->page;
 	unsigned char *target = self->page + 3072;
 
 	/* mov $7, %eax; ret */
 	memcpy(target, "\xb8\x07\0\0\0\xc3", 6);
 	for (unsigned int i = 0; i < 3; i++) {
-		size_t size = strlen(branches[i]) + sizeof(__s32);
+		size_t opcode = strlen(branches[i]), size = opcode + sizeof(__s32);
 
 		/* xor %eax, %eax sets ZF; a ret for the call to come back to */
 		memcpy(self->replacement, "\x31\xc0", 2);
-		memcpy(self->replacement + 2, branches[i], size);
+		memcpy(self->replacement + 2, branches[i], opcode);
 		lead_to(self->replacement + 2 + size, target);
 		self->replacement[2 + size] = 0xc3;
 		ASSERT_TRUE(vdso_alternative_copy(self->page, self->replacement, 3 + size, 32));

@@ -407,6 +407,8 @@ static void add_others(size_t largest)
 			    "memcpy() of bytes that are there and explicit_bzero() of them");
 	source->method.constant = true;
 	source->spare = calloc(largest, 1);
+	if (!source->spare)
+		err(1, "buffers");
 
 	source = add_source("openssl", IN(HOT), repeat_openssl,
 			    "ChaCha20 of %s by EVP_EncryptUpdate()",
@@ -699,7 +701,7 @@ static void gather_crowd(size_t num, size_t len, const cpu_set_t *cpus)
 	for (size_t s = 0; s < nsources; s++) {
 		struct vgetrandom_states *states = &crowd.states[s];
 
-		if (!sources[s].state)
+		if (!is_placed(&sources[s], THREADS))
 			continue;
 		map_states(&sources[s].v, states, num);
 		for (size_t i = 0; i < num; i++)
@@ -718,7 +720,7 @@ static void dismiss_crowd(void)
 		free(crowd.workers[i].buf);
 	}
 	for (size_t s = 0; s < nsources; s++)
-		if (sources[s].state)
+		if (is_placed(&sources[s], THREADS))
 			vgetrandom_states_unmap(&crowd.states[s]);
 	pthread_barrier_destroy(&crowd.gate);
 	free(crowd.workers);
@@ -906,8 +908,18 @@ static void measure_reseed(const struct options *opt, unsigned char *area)
 	switch_repeat(repeat_reseed, repeat_vdso);
 }
 
+/* A CPU that was idle is slower at first. */
+static void warm_up(void)
+{
+	unsigned long start = bench_now_ns();
+
+	while (bench_now_ns() - start < 300000000)
+		;
+}
+
 static void measure(const struct options *opt, unsigned char *area, const cpu_set_t *cpus)
 {
+	warm_up();
 	for (enum table_id table = 0; table < TABLES; table++) {
 		unsigned long start = bench_now_ns();
 
