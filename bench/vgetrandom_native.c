@@ -169,7 +169,7 @@ static struct table tables[TABLES] = {
 	[L2] = { .name = "l2-cold", .key = "bytes",
 		 .what = "single calls, L2 cache evicted before each, less an empty call's time" },
 	[THREADS] = { .name = "threads", .key = "threads",
-		      .what = "32 bytes, a state for each thread; time over all threads' calls" },
+		      .what = "32 bytes, a state for each thread; CPU time of all threads" },
 	[RESEED] = { .name = "reseed", .key = "bytes",
 		     .what = "calls in a loop, the kernel's generation moves before each" },
 };
@@ -596,16 +596,14 @@ static double turn_cold(const struct bench_method *method, void *buf, size_t len
  * @thread:	the thread
  * @sources:	the sources of this thread, with its states
  * @buf:	its buffer
- * @start:	when it started its calls
- * @end:	when it was done
+ * @ns:		CPU time of its calls
  * @good:	whether each call gave all bytes
  */
 struct worker {
 	pthread_t thread;
 	struct source sources[MAX_SOURCES];
 	unsigned char *buf;
-	unsigned long start;
-	unsigned long end;
+	unsigned long ns;
 	bool good;
 };
 
@@ -629,19 +627,30 @@ static struct crowd {
 	size_t len;
 } crowd;
 
+/* Of this thread: other programs on the CPUs are not what is measured. */
+static unsigned long cpu_time_ns(void)
+{
+	struct timespec ts;
+
+	if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts))
+		err(1, "clock_gettime(CLOCK_THREAD_CPUTIME_ID)");
+	return (unsigned long)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
 static void *work(void *argument)
 {
 	struct worker *worker = argument;
 	const struct bench_method *method;
+	unsigned long start;
 
 	for (;;) {
 		pthread_barrier_wait(&crowd.gate);
 		if (crowd.source < 0)
 			return NULL;
 		method = &worker->sources[crowd.source].method;
-		worker->start = bench_now_ns();
+		start = cpu_time_ns();
 		worker->good = method->repeat(method, worker->buf, crowd.len, crowd.calls);
-		worker->end = bench_now_ns();
+		worker->ns = cpu_time_ns() - start;
 		pthread_barrier_wait(&crowd.gate);
 	}
 }
@@ -649,7 +658,7 @@ static void *work(void *argument)
 static double turn_threads(const struct bench_method *method, void *buf, size_t len,
 			   unsigned long calls)
 {
-	unsigned long start = ULONG_MAX, end = 0;
+	unsigned long ns = 0;
 
 	(void)buf;
 	crowd.source = to_source(method) - sources;
@@ -658,17 +667,12 @@ static double turn_threads(const struct bench_method *method, void *buf, size_t 
 	pthread_barrier_wait(&crowd.gate);
 	pthread_barrier_wait(&crowd.gate);
 	for (size_t i = 0; i < crowd.num; i++) {
-		const struct worker *worker = &crowd.workers[i];
-
-		if (!worker->good)
+		if (!crowd.workers[i].good)
 			errx(1, "%s: a call of a thread for %zu bytes did not return %zu",
 			     method->name, len, len);
-		if (worker->start < start)
-			start = worker->start;
-		if (worker->end > end)
-			end = worker->end;
+		ns += crowd.workers[i].ns;
 	}
-	return (double)(end - start) / (crowd.calls * crowd.num);
+	return (double)ns / (crowd.calls * crowd.num);
 }
 
 /* Threads are dealt out to the CPUs: where a scheduler puts them is not what is measured. */
@@ -883,7 +887,7 @@ static void measure_cold(const struct options *opt, enum table_id table, unsigne
 	measure_sizes(&plan, few_sizes, FEW_SIZES, area);
 }
 
-/* Turns are long, for waking threads takes time that is not that of the calls. */
+/* Turns are long, so that all threads are at work at the same time. */
 static void measure_threads(unsigned char *area, const cpu_set_t *cpus)
 {
 	const struct plan plan = { THREADS, turn_threads, 11, 2000, 10 * CPU_COUNT(cpus) };
