@@ -56,7 +56,7 @@ struct vdso_rng {
  * struct vdso_level - the ChaCha20 code for an instruction set
  * @name:	the instruction set
  * @symbol:	part of the name of that code; its arguments are those of mainline's
- *		__arch_chacha20_blocks_nostack()
+ *		__arch_chacha20_blocks_nostack(), and 64 bytes of scratch memory
  */
 struct vdso_level {
 	const char *name;
@@ -64,7 +64,7 @@ struct vdso_level {
 };
 
 static const struct vdso_level vdso_levels[] = {
-	{ "sse2", "chacha20_blocks_nostack" },
+	{ "sse2", "chacha20_blocks_sse2" },
 	{ "avx2", "chacha20_blocks_avx2" },
 	{ "avx512", "chacha20_blocks_avx512" },
 };
@@ -545,6 +545,19 @@ static inline bool vdso_cpu_level(size_t level)
 	default:
 		return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl");
 	}
+}
+
+/**
+ * vdso_image_set_level - choose the ChaCha20 code, as the kernel does at boot
+ * @image:	the image
+ * @level:	an index of vdso_levels
+ *
+ * Also asks for the parameters anew: the size of a state depends on the level.
+ */
+static inline void vdso_image_set_level(struct vdso_image *image, size_t level)
+{
+	image->rng->level = level;
+	image->v.call(NULL, 0, 0, &image->v.params, ~0UL);
 }
 
 /* Whether a first call with the state uses it, rather than to make the system call. */

@@ -80,7 +80,8 @@ struct source {
 	struct vgetrandom v;
 	struct vgetrandom_states states;
 	void *state;
-	void (*blocks)(void *out, const void *key, __u32 *counter, size_t num);
+	void (*blocks)(void *out, const void *key, __u32 *counter, size_t num,
+		       void *scratch);
 	__u32 key[8];
 	__u32 *counter;
 	unsigned char *spare;
@@ -244,9 +245,10 @@ BENCH_REPEAT(repeat_openssl, call_openssl)
 
 static ssize_t call_bare(const struct bench_method *method, void *buf, size_t len)
 {
+	static unsigned char scratch[64];
 	const struct source *source = to_source(method);
 
-	source->blocks(buf, source->key, source->counter, len / CHACHA20_BLOCK);
+	source->blocks(buf, source->key, source->counter, len / CHACHA20_BLOCK, scratch);
 	return len;
 }
 
@@ -304,7 +306,7 @@ static void place(struct source *source)
 		if (!(source->copied ? vdso_image_load_running(&source->image) :
 		      vdso_image_load(&source->image, source->path)))
 			errx(1, "%s", source->image.error);
-		source->image.rng->level = source->level;
+		vdso_image_set_level(&source->image, source->level);
 		source->v = source->image.v;
 	}
 	map_states(&source->v, &source->states, 1);
