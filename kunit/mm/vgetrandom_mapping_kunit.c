@@ -49,7 +49,7 @@ static void test_exit(struct kunit *test)
 		return;
 	while ((atomic_read(&mm->mm_users) || !mtree_empty(&mm->mm_mt)) &&
 	       time_before(jiffies, deadline))
-		msleep(1);
+		usleep_range(1000, 2000);
 	KUNIT_EXPECT_TRUE(test, mtree_empty(&mm->mm_mt));
 	mmdrop(mm);
 }

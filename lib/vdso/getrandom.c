@@ -20,7 +20,7 @@
 
 #undef PAGE_SIZE
 #undef PAGE_MASK
-#define PAGE_SIZE	(1UL << CONFIG_PAGE_SHIFT)
+#define PAGE_SIZE	BIT(CONFIG_PAGE_SHIFT)
 #define PAGE_MASK	(~(PAGE_SIZE - 1))
 
 #define KNOWN_FLAGS	(GRND_NONBLOCK | GRND_RANDOM | GRND_INSECURE)
@@ -50,8 +50,7 @@ struct vgetrandom_state {
 	u64	generation;
 	u16	pos;
 	bool	in_use;
-	u32	key[CHACHA_KEY_SIZE / sizeof(u32)]
-			__attribute__((__aligned__(VGETRANDOM_STREAM_ALIGN)));
+	u32	key[CHACHA_KEY_SIZE / sizeof(u32)] __aligned(VGETRANDOM_STREAM_ALIGN);
 	u8	batch[];
 };
 
@@ -101,20 +100,20 @@ static __always_inline bool vgetrandom_in_page(const void *state, size_t size)
 	return ((unsigned long)state & ~PAGE_MASK) + size <= PAGE_SIZE;
 }
 
-#define MOVE(type, dst, src) do {						\
+/* Copies and wipes the source, word by word: there is no other copy of a word. */
+static __always_inline void vgetrandom_hand_out(u8 *dst, u8 *src, size_t len)
+{
+#define MOVE(type) do {								\
 	__put_unaligned_t(type, __get_unaligned_t(type, src), dst);		\
 	__put_unaligned_t(type, 0, src);					\
 	dst += sizeof(type);							\
 	src += sizeof(type);							\
 } while (0)
 
-/* Copies and wipes the source, word by word: there is no other copy of a word. */
-static __always_inline void vgetrandom_hand_out(u8 *dst, u8 *src, size_t len)
-{
 	if (!IS_ENABLED(CONFIG_HAVE_EFFICIENT_UNALIGNED_ACCESS) ||
 	    !IS_ENABLED(CONFIG_64BIT)) {
 		while (len--)
-			MOVE(u8, dst, src);
+			MOVE(u8);
 		return;
 	}
 #ifdef __arch_vgetrandom_hand_out
@@ -128,26 +127,27 @@ static __always_inline void vgetrandom_hand_out(u8 *dst, u8 *src, size_t len)
 	}
 #endif
 	while (len >= 32) {
-		MOVE(u64, dst, src);
-		MOVE(u64, dst, src);
-		MOVE(u64, dst, src);
-		MOVE(u64, dst, src);
+		MOVE(u64);
+		MOVE(u64);
+		MOVE(u64);
+		MOVE(u64);
 		len -= 32;
 		/* a longer body would be no faster, but large */
 		OPTIMIZER_HIDE_VAR(len);
 	}
 	if (len & 16) {
-		MOVE(u64, dst, src);
-		MOVE(u64, dst, src);
+		MOVE(u64);
+		MOVE(u64);
 	}
 	if (len & 8)
-		MOVE(u64, dst, src);
+		MOVE(u64);
 	if (len & 4)
-		MOVE(u32, dst, src);
+		MOVE(u32);
 	if (len & 2)
-		MOVE(u16, dst, src);
+		MOVE(u16);
 	if (len & 1)
-		MOVE(u8, dst, src);
+		MOVE(u8);
+#undef MOVE
 }
 
 /* Whether the page was not lost, nor the claim to the state, since it was made. */

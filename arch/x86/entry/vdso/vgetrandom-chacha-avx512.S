@@ -3,9 +3,10 @@
  * ChaCha20 for vDSO getrandom(), with AVX-512 (F): sixteen blocks at a time.
  *
  * Each register holds one word of the state, of sixteen blocks: row i is word i,
- * as in vgetrandom-chacha.S, which tells what is read and written when. Rotations need no temporary here, so the sixteen rows fit. One register
- * more is needed only after the last round; what waits in the caller's scratch
- * memory then is output already.
+ * as in vgetrandom-chacha.S, which tells what is read and written when. Rotations
+ * need no temporary here, so the sixteen rows fit. One register more is needed
+ * only after the last round; what waits in the caller's scratch memory then is
+ * output already.
  *
  * Registers 16 to 31 and the mask registers would help, but nothing that is
  * cheap returns them to their initial state, and without that each context

@@ -4,11 +4,11 @@
  */
 #define pr_fmt(fmt) "vdso_getrandom: " fmt
 
+#include <linux/cpufeature.h>
 #include <linux/init.h>
 #include <linux/kernel.h>
 #include <linux/printk.h>
 #include <linux/string.h>
-#include <asm/cpufeature.h>
 #include <asm/fpu/api.h>
 #include <asm/fpu/types.h>
 #include <asm/vdso/vgetrandom.h>
@@ -25,15 +25,16 @@ static u8 vgetrandom_highest __initdata = VGETRANDOM_AVX512;
 static int __init vgetrandom_parse_level(char *name)
 {
 	int level = match_string(vgetrandom_levels,
-				 ARRAY_SIZE(vgetrandom_levels), name);
+				 ARRAY_SIZE(vgetrandom_levels), name ?: "");
 
-	if (level < 0)
-		pr_warn("no level \"%s\": not sse2, avx2 or avx512\n", name);
-	else
-		vgetrandom_highest = level;
-	return 1;
+	if (level < 0) {
+		pr_warn("no such level: not sse2, avx2 or avx512\n");
+		return -EINVAL;
+	}
+	vgetrandom_highest = level;
+	return 0;
 }
-__setup("vdso_getrandom=", vgetrandom_parse_level);
+early_param("vdso_getrandom", vgetrandom_parse_level);
 
 /*
  * What the CPU can do, the kernel saves on a context switch, and does not slow

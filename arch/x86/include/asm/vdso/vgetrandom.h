@@ -37,6 +37,7 @@ __arch_vgetrandom_blocks(const struct vdso_rng_data *rng)
 {
 	return READ_ONCE(rng->level) == VGETRANDOM_AVX512 ? 15 : 8;
 }
+
 #define __arch_vgetrandom_blocks __arch_vgetrandom_blocks
 
 static __always_inline size_t
@@ -93,6 +94,7 @@ static __always_inline void __arch_vgetrandom_hand_out(u8 *dst, u8 *src, size_t 
 		     "pxor	%%xmm3, %%xmm3"
 		     : "+r" (dst), "+r" (src), "+r" (len) : : "memory");
 }
+
 #define __arch_vgetrandom_hand_out __arch_vgetrandom_hand_out
 
 #endif /* _ASM_X86_VDSO_VGETRANDOM_H */
