@@ -8,6 +8,10 @@
  */
 #include <linux/linkage.h>
 
+#ifndef BUILD_VDSO	/* the kernel, for a test */
+	.cfi_sections .debug_frame
+#endif
+
 .section .rodata.chacha20_avx2, "a"
 .balign 32
 .Lrotate16:
@@ -178,6 +182,7 @@
  * and no register that held a key behind.
  */
 SYM_FUNC_START(__arch_chacha20_blocks_avx2)
+	.cfi_startproc
 	mov	24(%rsi), key3
 	mov	16(%rsi), key2
 	mov	8(%rsi), key1
@@ -276,4 +281,5 @@ SYM_FUNC_START(__arch_chacha20_blocks_avx2)
 	.endr
 	vzeroupper
 	RET
+	.cfi_endproc
 SYM_FUNC_END(__arch_chacha20_blocks_avx2)

@@ -14,6 +14,10 @@
  */
 #include <linux/linkage.h>
 
+#ifndef BUILD_VDSO	/* the kernel, for a test */
+	.cfi_sections .debug_frame
+#endif
+
 .section .rodata.chacha20_avx512, "a"
 .balign 64
 .Lblocks:
@@ -151,6 +155,7 @@
  * and no register that held a key behind.
  */
 SYM_FUNC_START(__arch_chacha20_blocks_avx512)
+	.cfi_startproc
 	mov	24(%rsi), key3
 	mov	16(%rsi), key2
 	mov	8(%rsi), key1
@@ -223,4 +228,5 @@ SYM_FUNC_START(__arch_chacha20_blocks_avx512)
 	.endr
 	vzeroupper
 	RET
+	.cfi_endproc
 SYM_FUNC_END(__arch_chacha20_blocks_avx512)

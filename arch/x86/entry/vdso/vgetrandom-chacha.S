@@ -25,6 +25,10 @@
  */
 #include <linux/linkage.h>
 
+#ifndef BUILD_VDSO	/* the kernel, for a test */
+	.cfi_sections .debug_frame
+#endif
+
 .section .rodata.chacha20_sse2, "a"
 .balign 16
 .Lconstants:
@@ -177,9 +181,11 @@
  * that others can read or write meanwhile.
  */
 SYM_FUNC_START(__arch_chacha20_blocks_nostack)
+	.cfi_startproc
 	mov	dst, scratch
 	mov	$256, %eax
-	jmp	.Lchacha20
+	jmp	__arch_chacha20_groups_sse2
+	.cfi_endproc
 SYM_FUNC_END(__arch_chacha20_blocks_nostack)
 
 /**
@@ -196,8 +202,15 @@ SYM_FUNC_END(__arch_chacha20_blocks_nostack)
  * and no register that held a key behind.
  */
 SYM_FUNC_START(__arch_chacha20_blocks_sse2)
+	.cfi_startproc
 	xor	%eax, %eax
-.Lchacha20:
+	jmp	__arch_chacha20_groups_sse2
+	.cfi_endproc
+SYM_FUNC_END(__arch_chacha20_blocks_sse2)
+
+/* What both have in common. */
+SYM_FUNC_START(__arch_chacha20_groups_sse2)
+	.cfi_startproc
 	mov	24(%rsi), key3
 	mov	16(%rsi), key2
 	mov	8(%rsi), key1
@@ -308,4 +321,5 @@ SYM_FUNC_START(__arch_chacha20_blocks_sse2)
 	pxor	%xmm\i, %xmm\i
 	.endr
 	RET
-SYM_FUNC_END(__arch_chacha20_blocks_sse2)
+	.cfi_endproc
+SYM_FUNC_END(__arch_chacha20_groups_sse2)
