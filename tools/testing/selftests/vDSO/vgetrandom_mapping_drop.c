@@ -1272,14 +1272,14 @@ static void *map_and_unmap(void *arg)
 /* Another thread that holds mmap_lock, or waits for it, keeps no page. */
 TEST_F(memcg, limit_drops_while_others_map)
 {
-	size_t pages = 32 * MIB / PAGE, i;
+	size_t pages = 16 * MIB / PAGE, i;
 	pthread_t thread[2];
 	bool stop = false;
 	int round;
 	pid_t pid;
 	char *p;
 
-	ASSERT_TRUE(set_limit(self->dir, "memory.max", "8M"));
+	ASSERT_TRUE(set_limit(self->dir, "memory.max", "6M"));
 	pid = fork_into(self->dir);
 	if (!pid) {
 		p = droppable(pages);
@@ -1289,7 +1289,7 @@ TEST_F(memcg, limit_drops_while_others_map)
 			if (pthread_create(&thread[i], NULL, map_and_unmap,
 					   &stop))
 				_exit(2);
-		for (round = 0; round < 3; round++)
+		for (round = 0; round < 2; round++)
 			for (i = 0; i < pages; i++)
 				p[i * PAGE] = 1;
 		__atomic_store_n(&stop, true, __ATOMIC_RELEASE);
