@@ -28,9 +28,13 @@
 
 #include <cpuid.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 
 #include "../tools/testing/selftests/vDSO/vgetrandom_vdso.h"
@@ -746,6 +750,39 @@ static inline bool vdso_image_load_running(struct vdso_image *image)
 		return false;
 	}
 	return true;
+}
+
+/**
+ * vdso_image_trap_syscalls - let a signal handler answer an image's system calls
+ * @image:	the image
+ * @handler:	is called with SIGSYS, and writes the answer to the context's REG_RAX
+ *
+ * For good, in this thread and what it makes. The handler runs on the alternate signal stack if
+ * there is one: the image may have been called on a stack that has no room for it.
+ *
+ * Returns: true, or false with errno.
+ */
+static inline bool vdso_image_trap_syscalls(const struct vdso_image *image,
+					    void (*handler)(int, siginfo_t *, void *))
+{
+	/* The upper half of the address is that of all of the image. */
+	const __u32 high = (uintptr_t)image->base >> 32, low = (uintptr_t)image->base;
+	const size_t ip = offsetof(struct seccomp_data, instruction_pointer);
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, ip + 4),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, high, 0, 4),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, ip),
+		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, low, 0, 2),
+		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, (__u32)(low + image->size), 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { sizeof(filter) / sizeof(*filter), filter };
+	struct sigaction action = { .sa_sigaction = handler, .sa_flags = SA_SIGINFO | SA_ONSTACK };
+
+	return !sigaction(SIGSYS, &action, NULL) &&
+	       !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) &&
+	       !prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
 }
 
 #endif /* VDSO_IMAGE_H */

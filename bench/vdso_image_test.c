@@ -8,11 +8,6 @@
 
 #define _GNU_SOURCE
 
-#include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <signal.h>
-#include <sys/prctl.h>
 #include <ucontext.h>
 
 #include "vdso_image.h"
@@ -38,29 +33,6 @@ static void catch_syscall(int sig, siginfo_t *info, void *context)
 	caught.len = regs[REG_RSI];
 	memset(caught.buf, 0x40 + caught.calls, caught.len);
 	regs[REG_RAX] = regs[REG_RSI];
-}
-
-/* From now on the image's system calls are caught, in this process. */
-static bool catch_syscalls(const struct vdso_image *image)
-{
-	/* The upper half of the address is that of all of the image. */
-	const __u32 high = (uintptr_t)image->base >> 32, low = (uintptr_t)image->base;
-	const size_t ip = offsetof(struct seccomp_data, instruction_pointer);
-	struct sock_filter filter[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, ip + 4),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, high, 0, 4),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, ip),
-		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, low, 0, 2),
-		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, (__u32)(low + image->size), 1, 0),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	struct sock_fprog program = { sizeof(filter) / sizeof(*filter), filter };
-	struct sigaction action = { .sa_sigaction = catch_syscall, .sa_flags = SA_SIGINFO };
-
-	return !sigaction(SIGSYS, &action, NULL) &&
-	       !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) &&
-	       !prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
 }
 
 /* A state for the image, in ordinary memory. */
@@ -161,7 +133,7 @@ TEST_F(image, bytes_come_without_a_system_call)
 {
 	char out[32];
 
-	ASSERT_TRUE(catch_syscalls(&self->image));
+	ASSERT_TRUE(vdso_image_trap_syscalls(&self->image, catch_syscall));
 	ASSERT_EQ(32, self->image.v.call(out, 32, 0, self->state, self->size));
 	EXPECT_EQ(1, caught.calls) TH_LOG("a state without a key asks for one");
 	for (unsigned int i = 0; i < 1000; i++)
@@ -173,7 +145,7 @@ TEST_F(image, moved_generation_reseeds)
 {
 	char out[32];
 
-	ASSERT_TRUE(catch_syscalls(&self->image));
+	ASSERT_TRUE(vdso_image_trap_syscalls(&self->image, catch_syscall));
 	for (unsigned int i = 1; i <= 10; i++) {
 		self->image.rng->generation++;
 		ASSERT_EQ(32, self->image.v.call(out, 32, 0, self->state, self->size));
@@ -187,7 +159,7 @@ TEST_F(image, same_key_gives_same_bytes)
 {
 	char out[2][300];
 
-	ASSERT_TRUE(catch_syscalls(&self->image));
+	ASSERT_TRUE(vdso_image_trap_syscalls(&self->image, catch_syscall));
 	for (unsigned int i = 0; i < 2; i++) {
 		caught.calls = 0;
 		self->image.rng->generation++;
@@ -203,7 +175,7 @@ TEST_F(image, not_ready_makes_the_system_call)
 
 	ASSERT_NE(NULL, state);
 	self->image.rng->is_ready = 0;
-	ASSERT_TRUE(catch_syscalls(&self->image));
+	ASSERT_TRUE(vdso_image_trap_syscalls(&self->image, catch_syscall));
 	ASSERT_EQ(48, self->image.v.call(out, 48, 0, self->state, self->size));
 	EXPECT_EQ(1, caught.calls);
 	EXPECT_EQ(48, caught.len);
@@ -227,7 +199,7 @@ TEST_F(image, levels_agree)
 {
 	char out[2][5000];
 
-	ASSERT_TRUE(catch_syscalls(&self->image));
+	ASSERT_TRUE(vdso_image_trap_syscalls(&self->image, catch_syscall));
 	for (size_t level = 0; level < VDSO_LEVELS; level++) {
 		if (level && (!vdso_cpu_level(level) || !vdso_image_level(&self->image, level)))
 			continue;
