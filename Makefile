@@ -51,6 +51,7 @@ bench: setup
 	@scripts/bench --base $(BASE)
 
 boot: kernel
+	@[ -n "$$CMD" ] || { echo "make boot: CMD='command' is missing" >&2; exit 2; }
 	@scripts/boot --kernel $(tree) --timeout "$${TIMEOUT:-120}" --cmd "$$CMD" -- $$FILES
 
 shell: kernel
