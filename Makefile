@@ -13,13 +13,15 @@ tree = build/$(BASE)$(if $(filter production,$(CONFIG)),,-$(CONFIG))
 override CMD := $(value CMD)
 export CMD FILES TIMEOUT T
 
-.PHONY: help setup kernel run test bench boot shell import discard series hooks clean
+.PHONY: help setup kernel run test test-full bench boot shell import discard series hooks clean
 
 help:
 	@sed -n 's/^#: //p' Makefile
 
 #: make run      build the patched kernel, boot it and show it at work
 #: make test     run all tests; T=name runs those whose name contains it
+#: make test-full
+#:               the same, and statistics of the generator's output (T=statistics)
 #: make bench    measure the vDSO's getrandom() on this machine's CPU
 #: make kernel   build the kernel only, into build/BASE[-CONFIG]
 #: make boot CMD='command' FILES='file ...' [TIMEOUT=120]
@@ -46,6 +48,9 @@ run: kernel
 
 test: setup
 	@scripts/test --base $(BASE) $${T:+"$$T"}
+
+test-full: setup
+	@scripts/test --full --base $(BASE) $${T:+"$$T"}
 
 bench: setup
 	@scripts/bench --base $(BASE)

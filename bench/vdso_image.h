@@ -758,7 +758,8 @@ static inline bool vdso_image_load_running(struct vdso_image *image)
  * @handler:	is called with SIGSYS, and writes the answer to the context's REG_RAX
  *
  * For good, in this thread and what it makes. The handler runs on the alternate signal stack if
- * there is one: the image may have been called on a stack that has no room for it.
+ * there is one: the image may have been called on a stack that has no room for it. It may call the
+ * image itself.
  *
  * Returns: true, or false with errno.
  */
@@ -778,7 +779,9 @@ static inline bool vdso_image_trap_syscalls(const struct vdso_image *image,
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
 	struct sock_fprog program = { sizeof(filter) / sizeof(*filter), filter };
-	struct sigaction action = { .sa_sigaction = handler, .sa_flags = SA_SIGINFO | SA_ONSTACK };
+	struct sigaction action = {
+		.sa_sigaction = handler, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER,
+	};
 
 	return !sigaction(SIGSYS, &action, NULL) &&
 	       !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) &&

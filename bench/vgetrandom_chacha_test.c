@@ -23,29 +23,10 @@
 typedef void kernel_fn(unsigned char *dst, const unsigned char *key, __u32 *counter, size_t num,
 		       unsigned char *scratch);
 
-/* Sebastiano Vigna's splitmix64: the same numbers in each run. */
-static __u64 numbers;
-
-static __u64 number(void)
-{
-	__u64 x = numbers += 0x9e3779b97f4a7c15;
-
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
-	x = (x ^ x >> 27) * 0x94d049bb133111eb;
-	return x ^ x >> 31;
-}
-
 static void fill_random(void *out, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
 		((unsigned char *)out)[i] = number();
-}
-
-static bool all_are(const void *bytes, unsigned char value, size_t len)
-{
-	const unsigned char *p = bytes;
-
-	return !len || (*p == value && !memcmp(p, p + 1, len - 1));
 }
 
 /* Memory between two pages that nobody may touch. */

@@ -28,6 +28,38 @@
 #define STATE_BATCH	64
 #define STATE_MAX	1024
 
+/**
+ * number - tell the next of a sequence of numbers, which is the same in each run
+ *
+ * Sebastiano Vigna's splitmix64.
+ *
+ * Returns: the number.
+ */
+static inline __u64 number(void)
+{
+	static __u64 state;
+	__u64 x = state += 0x9e3779b97f4a7c15;
+
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
+	x = (x ^ x >> 27) * 0x94d049bb133111eb;
+	return x ^ x >> 31;
+}
+
+/**
+ * all_are - whether all bytes have the same value
+ * @bytes:	the bytes
+ * @value:	that value
+ * @len:	how many bytes
+ *
+ * Returns: whether they have; no bytes have each value.
+ */
+static inline bool all_are(const void *bytes, unsigned char value, size_t len)
+{
+	const unsigned char *p = bytes;
+
+	return !len || (*p == value && !memcmp(p, p + 1, len - 1));
+}
+
 static inline __u32 chacha_rotate(__u32 word, unsigned int bits)
 {
 	return word << bits | word >> (32 - bits);
