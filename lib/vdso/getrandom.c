@@ -310,6 +310,11 @@ vgetrandom_slow(const struct vdso_rng_data *rng, void *buffer, size_t len,
  * the generation and the claim to the state are looked at after the last access
  * to what they stand for, and if one is lost all starts over.
  *
+ * What that cannot save is the second of two handlers' calls within one call
+ * whose page vanished before the first: it finds the first one's state, in
+ * which the interrupted call may have wiped bytes meanwhile, and nobody is left
+ * who knows of that call.
+ *
  * The system call is made while the kernel's RNG is not ready, for flags unknown
  * here, for a state of another size (of a process that CRIU moved to another
  * kernel), and from a handler that interrupted a call with the same state.
