@@ -276,12 +276,10 @@ static void vgetrandom_pages_free(struct list_head *pages)
  */
 static void vgetrandom_shrinker_wake(struct mem_cgroup *memcg, int nid)
 {
-	while (memcg &&
-	       (mem_cgroup_kmem_disabled() || css_is_dying(&memcg->css))) {
-		set_shrinker_bit(memcg, nid, vgetrandom_shrinker->id);
-		memcg = parent_mem_cgroup(memcg);
-	}
-	if (memcg)
+	if (!mem_cgroup_kmem_disabled() &&
+	    !(memcg && css_is_dying(&memcg->css)))
+		return;
+	for (; memcg; memcg = parent_mem_cgroup(memcg))
 		set_shrinker_bit(memcg, nid, vgetrandom_shrinker->id);
 }
 #else
@@ -352,22 +350,18 @@ static bool vgetrandom_page_drop(struct vgetrandom_page *page,
  */
 #define VGETRANDOM_BATCH	512
 
-/* Drops a range of @vma.  mmap_lock is held, for reading at least. */
-static void vgetrandom_mapping_drop(struct vm_area_struct *vma,
-				    unsigned long start, unsigned long end,
-				    bool pinned_too)
+/*
+ * Forgets pages @vpn to @last, and wipes and frees them: those that can be
+ * dropped from @vma, or, with a @vma of NULL, all: no page table entry is left.
+ */
+static void vgetrandom_mapping_forget(struct vgetrandom_mapping *mapping,
+				      unsigned long vpn, unsigned long last,
+				      struct vm_area_struct *vma,
+				      bool pinned_too)
 {
-	struct vgetrandom_mapping *mapping = vgetrandom_mapping_of(vma);
-	unsigned long vpn = start >> PAGE_SHIFT, last = (end - 1) >> PAGE_SHIFT;
 	struct vgetrandom_page *page, *next;
 	unsigned int left;
-	LIST_HEAD(dropped);
-
-	if (!mapping)
-		return;
-
-	/* one flush for the range; a fault in flight may map a page again */
-	zap_page_range_single(vma, start, end - start, NULL);
+	LIST_HEAD(forgotten);
 
 	do {
 		mutex_lock(&mapping->lock);
@@ -375,19 +369,42 @@ static void vgetrandom_mapping_drop(struct vm_area_struct *vma,
 		for (left = VGETRANDOM_BATCH;
 		     left && page && page->vpn <= last; left--) {
 			struct folio *folio = page->folio;
+			bool unlinked = true;
 
 			vpn = page->vpn + 1;
 			next = vgetrandom_page_next(page);
-			folio_lock(folio);
-			if (vgetrandom_page_drop(page, vma, pinned_too))
-				list_add(&page->lru, &dropped);
-			folio_unlock(folio);
+			if (vma) {
+				folio_lock(folio);
+				unlinked = vgetrandom_page_drop(page, vma,
+								pinned_too);
+				folio_unlock(folio);
+			} else {
+				vgetrandom_page_unlink(page);
+			}
+			if (unlinked)
+				list_add(&page->lru, &forgotten);
 			page = next;
 		}
 		mutex_unlock(&mapping->lock);
-		vgetrandom_pages_free(&dropped);
+		vgetrandom_pages_free(&forgotten);
 		cond_resched();
 	} while (!left);
+}
+
+/* Drops a range of @vma.  mmap_lock is held, for reading at least. */
+static void vgetrandom_mapping_drop(struct vm_area_struct *vma,
+				    unsigned long start, unsigned long end,
+				    bool pinned_too)
+{
+	struct vgetrandom_mapping *mapping = vgetrandom_mapping_of(vma);
+
+	if (!mapping)
+		return;
+
+	/* one flush for the range; a fault in flight may map a page again */
+	zap_page_range_single(vma, start, end - start, NULL);
+	vgetrandom_mapping_forget(mapping, start >> PAGE_SHIFT,
+				  (end - 1) >> PAGE_SHIFT, vma, pinned_too);
 }
 
 static vm_fault_t vgetrandom_mapping_fault(const struct vm_special_mapping *spec,
@@ -464,10 +481,6 @@ static void vgetrandom_mapping_close(const struct vm_special_mapping *spec,
 				     struct vm_area_struct *vma)
 {
 	struct vgetrandom_mapping *mapping = vgetrandom_mapping_of(vma);
-	unsigned long last = (vma->vm_end - 1) >> PAGE_SHIFT;
-	struct vgetrandom_page *page, *next;
-	unsigned int left;
-	LIST_HEAD(closed);
 
 	if (!mapping)
 		return;
@@ -476,24 +489,10 @@ static void vgetrandom_mapping_close(const struct vm_special_mapping *spec,
 	 * The target of an mremap() that failed still has the vm_pgoff of its
 	 * source, whose pages live on.
 	 */
-	if (vma->vm_pgoff != vma->vm_start >> PAGE_SHIFT)
-		goto put;
-
-	do {
-		mutex_lock(&mapping->lock);
-		page = vgetrandom_mapping_first(mapping, vma->vm_pgoff);
-		for (left = VGETRANDOM_BATCH;
-		     left && page && page->vpn <= last; left--) {
-			next = vgetrandom_page_next(page);
-			vgetrandom_page_unlink(page);
-			list_add(&page->lru, &closed);
-			page = next;
-		}
-		mutex_unlock(&mapping->lock);
-		vgetrandom_pages_free(&closed);
-		cond_resched();
-	} while (!left);
-put:
+	if (vma->vm_pgoff == vma->vm_start >> PAGE_SHIFT)
+		vgetrandom_mapping_forget(mapping, vma->vm_pgoff,
+					  (vma->vm_end - 1) >> PAGE_SHIFT,
+					  NULL, true);
 	vgetrandom_mapping_put(mapping);
 }
 

@@ -194,8 +194,10 @@ start:
 		 */
 		smp_rmb();
 		if (getrandom_syscall(state->key, CHACHA_KEY_SIZE, 0) !=
-		    CHACHA_KEY_SIZE)
+		    CHACHA_KEY_SIZE) {
+			WRITE_ONCE(state->generation, 0);
 			goto give_up;
+		}
 		WRITE_ONCE(state->pos, batch_size);
 	}
 
@@ -247,7 +249,6 @@ start:
 		goto start;
 	}
 give_up:
-	WRITE_ONCE(state->generation, 0);
 	/* only after the last write to the state */
 	barrier();
 	WRITE_ONCE(state->in_use, false);
