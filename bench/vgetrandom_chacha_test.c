@@ -103,15 +103,11 @@ FIXTURE_VARIANT_ADD(kernel, avx512) {
 
 FIXTURE_SETUP(kernel)
 {
-	const char *path = getenv("VDSO_IMAGE");
-
-	ASSERT_NE(NULL, path) TH_LOG("VDSO_IMAGE is not set");
-	ASSERT_TRUE(vdso_image_load(&self->image, path)) TH_LOG("%s", self->image.error);
+	ASSERT_TRUE(open_image(&self->image, variant->level)) TH_LOG("%s", self->image.error);
 	self->call = vdso_image_symbol(&self->image, variant->symbol, true);
 	ASSERT_NE(NULL, (void *)self->call);
 	if (!vdso_cpu_level(variant->level))
 		SKIP(return, "this CPU has none");
-	vdso_image_set_level(&self->image, variant->level);
 
 	self->dst = guarded(ROOM);
 	self->key = guarded(VDSO_PAGE);
@@ -496,13 +492,9 @@ FIXTURE_VARIANT_ADD(registers, avx512) { .level = 2 };
 
 FIXTURE_SETUP(registers)
 {
-	const char *path = getenv("VDSO_IMAGE");
-
-	ASSERT_NE(NULL, path) TH_LOG("VDSO_IMAGE is not set");
-	ASSERT_TRUE(vdso_image_load(&self->image, path)) TH_LOG("%s", self->image.error);
+	ASSERT_TRUE(open_image(&self->image, variant->level)) TH_LOG("%s", self->image.error);
 	if (!vdso_cpu_level(variant->level))
 		SKIP(return, "this CPU has none");
-	vdso_image_set_level(&self->image, variant->level);
 	self->size = self->image.v.params.size_of_opaque_state;
 	self->page = aligned_alloc(VDSO_PAGE, VDSO_PAGE);
 	self->stack = guarded(STACK);

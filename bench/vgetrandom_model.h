@@ -29,6 +29,27 @@
 #define STATE_MAX	1024
 
 /**
+ * open_image - load the image that VDSO_IMAGE in the environment names, at a level
+ * @image:	to be filled
+ * @level:	an index of vdso_levels; the CPU need not have it, the image must
+ *
+ * Returns: whether it is loaded; else image->error says why not.
+ */
+static inline bool open_image(struct vdso_image *image, size_t level)
+{
+	const char *path = getenv("VDSO_IMAGE");
+
+	if (!path)
+		return vdso_image_refuse(image, "VDSO_IMAGE is not set");
+	if (!vdso_image_load(image, path))
+		return false;
+	if (!vdso_image_level(image, level))
+		return vdso_image_refuse(image, "the image has no %s", vdso_levels[level].name);
+	vdso_image_set_level(image, level);
+	return true;
+}
+
+/**
  * number - tell the next of a sequence of numbers, which is the same in each run
  *
  * Sebastiano Vigna's splitmix64.

@@ -419,14 +419,9 @@ FIXTURE_VARIANT_ADD(level, avx512) { .level = 2 };
 
 FIXTURE_SETUP(level)
 {
-	const char *path = getenv("VDSO_IMAGE");
-
-	ASSERT_NE(NULL, path) TH_LOG("VDSO_IMAGE is not set");
-	ASSERT_TRUE(vdso_image_load(&self->image, path)) TH_LOG("%s", self->image.error);
-	ASSERT_NE(NULL, vdso_image_level(&self->image, variant->level));
+	ASSERT_TRUE(open_image(&self->image, variant->level)) TH_LOG("%s", self->image.error);
 	if (!vdso_cpu_level(variant->level))
 		SKIP(return, "this CPU has none");
-	vdso_image_set_level(&self->image, variant->level);
 	self->size = self->image.v.params.size_of_opaque_state;
 	ASSERT_LE(self->size, STATE_MAX);
 	self->state = mmap(NULL, VDSO_PAGE, PROT_READ | PROT_WRITE,
