@@ -60,7 +60,7 @@ struct vdso_rng {
  * struct vdso_level - the ChaCha20 code for an instruction set
  * @name:	the instruction set
  * @symbol:	part of the name of that code; its arguments are those of mainline's
- *		__arch_chacha20_blocks_nostack(), and 64 bytes of scratch memory
+ *		__arch_chacha20_blocks_nostack(), and a state that is claimed
  */
 struct vdso_level {
 	const char *name;
@@ -72,6 +72,9 @@ static const struct vdso_level vdso_levels[] = {
 	{ "avx2", "chacha20_blocks_avx2" },
 	{ "avx512", "chacha20_blocks_avx512" },
 };
+
+/* Where a state has its claim, and what is not 0 for that code. */
+#define VDSO_STATE_CLAIM	12
 
 #define VDSO_LEVELS	(sizeof(vdso_levels) / sizeof(*vdso_levels))
 

@@ -219,13 +219,13 @@ TEST_F(image, bare_chacha20_is_found)
 	static const unsigned char expected[8] = {
 		0x76, 0xb8, 0xe0, 0xad, 0xa0, 0xf1, 0x3d, 0x90
 	};
-	void (*blocks)(void *out, const void *key, __u32 *counter, size_t num, void *scratch);
-	unsigned char key[32] = { 0 }, out[64] = { 0 }, scratch[64];
-	__u32 counter[2] = { 0 };
+	void (*blocks)(void *out, const void *key, __u32 *counter, size_t num, void *state);
+	unsigned char key[32] = { 0 }, out[64] = { 0 };
+	__u32 counter[2] = { 0 }, state[256] = { [VDSO_STATE_CLAIM / 4] = 1 };
 
 	blocks = vdso_image_level(&self->image, 0);
 	ASSERT_NE(NULL, (void *)blocks);
-	blocks(out, key, counter, 1, scratch);
+	blocks(out, key, counter, 1, state);
 	EXPECT_EQ(0, memcmp(out, expected, sizeof(expected)));
 	EXPECT_EQ(1, counter[0]);
 }

@@ -13,6 +13,10 @@
 #include "vgetrandom_model.h"
 #include "kselftest_harness.h"
 
+/* A state with eight blocks, and the scratch memory in its end. */
+#define STATE_SMALL	576
+#define STATE_SCRATCH	544
+
 #define BLOCKS_MAX	70
 #define GUARD		64
 #define FILL		0xa5
@@ -21,7 +25,7 @@
 #define ROOM		(2 * VDSO_PAGE)
 
 typedef void kernel_fn(unsigned char *dst, const unsigned char *key, __u32 *counter, size_t num,
-		       unsigned char *scratch);
+		       unsigned char *state);
 
 static void fill_random(void *out, size_t len)
 {
@@ -65,20 +69,21 @@ FIXTURE(kernel)
 	unsigned char *dst;
 	unsigned char *key;
 	unsigned char *counter;
-	unsigned char *scratch;
+	unsigned char *state;
 	unsigned char expected[BLOCKS_MAX * CHACHA_BLOCK];
 };
 
 /*
- * scratch_min, scratch_max: blocks of dst whose eighth one may be the scratch memory
+ * blocks: of a refill; 0 if the kernel is not for a state
+ * scratch: whether it has use for the memory behind eight blocks of a state
  * width: bytes of a vector register that are used
  */
 FIXTURE_VARIANT(kernel)
 {
 	const char *symbol;
 	size_t level;
-	size_t scratch_min;
-	size_t scratch_max;
+	size_t blocks;
+	bool scratch;
 	size_t width;
 };
 
@@ -87,18 +92,17 @@ FIXTURE_VARIANT_ADD(kernel, nostack) {
 };
 
 FIXTURE_VARIANT_ADD(kernel, sse2) {
-	.symbol = "__arch_chacha20_blocks_sse2", .level = 0, .scratch_min = 8, .scratch_max = 8,
+	.symbol = "__arch_chacha20_blocks_sse2", .level = 0, .blocks = 8, .scratch = true,
 	.width = 16,
 };
 
 FIXTURE_VARIANT_ADD(kernel, avx2) {
-	.symbol = "__arch_chacha20_blocks_avx2", .level = 1, .scratch_min = 8, .scratch_max = 8,
+	.symbol = "__arch_chacha20_blocks_avx2", .level = 1, .blocks = 8, .scratch = true,
 	.width = 64,
 };
 
 FIXTURE_VARIANT_ADD(kernel, avx512) {
-	.symbol = "__arch_chacha20_blocks_avx512", .level = 2, .scratch_min = 8, .scratch_max = 16,
-	.width = 64,
+	.symbol = "__arch_chacha20_blocks_avx512", .level = 2, .blocks = 15, .width = 64,
 };
 
 FIXTURE_SETUP(kernel)
@@ -112,24 +116,29 @@ FIXTURE_SETUP(kernel)
 	self->dst = guarded(ROOM);
 	self->key = guarded(VDSO_PAGE);
 	self->counter = guarded(VDSO_PAGE);
-	self->scratch = guarded(VDSO_PAGE);
-	ASSERT_TRUE(self->dst && self->key && self->counter && self->scratch);
+	self->state = guarded(VDSO_PAGE);
+	ASSERT_TRUE(self->dst && self->key && self->counter && self->state);
 	/* Reads and writes beyond their ends are stopped; before them they are seen. */
 	self->key += VDSO_PAGE - CHACHA_KEY;
 	self->counter += VDSO_PAGE - sizeof(__u64);
-	self->scratch += VDSO_PAGE - CHACHA_BLOCK;
+	self->state += VDSO_PAGE - STATE_SMALL;
 }
 
 FIXTURE_TEARDOWN(kernel)
 {
 }
 
+static void claim(unsigned char *state, __u32 token)
+{
+	memcpy(state + STATE_CLAIM, &token, sizeof(token));
+}
+
 /*
- * Calls the kernel and compares with the model; tells what was wrong, or NULL. The key and the
- * scratch memory are at self->key and self->scratch, or in dst.
+ * Calls the kernel and compares with the model; tells what was wrong, or NULL. The key is at
+ * self->key, or in dst.
  */
 static const char *kernel_is_right(FIXTURE_DATA(kernel) *self, unsigned char *dst,
-				   const unsigned char *key, unsigned char *scratch,
+				   const unsigned char *key, unsigned char *state,
 				   __u64 counter, size_t num)
 {
 	size_t len = num * CHACHA_BLOCK, before = dst - self->dst;
@@ -137,7 +146,7 @@ static const char *kernel_is_right(FIXTURE_DATA(kernel) *self, unsigned char *ds
 
 	chacha_blocks(self->expected, key, counter, num);
 	memcpy(self->counter, &counter, sizeof(counter));
-	self->call(dst, key, (__u32 *)self->counter, num, scratch);
+	self->call(dst, key, (__u32 *)self->counter, num, state);
 	memcpy(&after, self->counter, sizeof(after));
 	if (memcmp(dst, self->expected, len))
 		return "keystream";
@@ -148,10 +157,12 @@ static const char *kernel_is_right(FIXTURE_DATA(kernel) *self, unsigned char *ds
 		return "bytes around dst";
 	if (!all_are(self->counter - GUARD, FILL, GUARD))
 		return "bytes before the counter";
-	if (scratch >= self->scratch - CHACHA_BLOCK && scratch <= self->scratch &&
-	    (!all_are(scratch - GUARD, FILL, GUARD) ||
-	     !all_are(scratch + CHACHA_BLOCK, FILL, self->scratch - scratch)))
-		return "bytes around scratch";
+	/* all but the claim, which is full of another byte, and the scratch memory */
+	if (!all_are(state - GUARD, FILL, GUARD + STATE_CLAIM) ||
+	    !all_are(state + STATE_CLAIM, 1, 4) ||
+	    !all_are(state + STATE_CLAIM + 4, FILL, STATE_SCRATCH - STATE_CLAIM - 4) ||
+	    !all_are(state + STATE_SMALL, FILL, self->state - state))
+		return "state";
 	return NULL;
 }
 
@@ -159,7 +170,8 @@ static void fill(FIXTURE_DATA(kernel) *self)
 {
 	memset(self->dst, FILL, ROOM);
 	memset(self->counter - GUARD, FILL, GUARD + sizeof(__u64));
-	memset(self->scratch - 2 * GUARD, FILL, 2 * GUARD + CHACHA_BLOCK);
+	memset(self->state - 2 * GUARD, FILL, 2 * GUARD + STATE_SMALL);
+	claim(self->state, 0x01010101);
 }
 
 /* RFC 8439, A.1, those whose nonce is 0, and the same from the drafts that came before it. */
@@ -202,7 +214,7 @@ TEST_F(kernel, published_vectors)
 		memset(self->key, 0, CHACHA_KEY);
 		self->key[vectors[i].key_at] = vectors[i].key_byte;
 		memcpy(self->counter, &vectors[i].counter, sizeof(__u64));
-		self->call(self->dst, self->key, (__u32 *)self->counter, 1, self->scratch);
+		self->call(self->dst, self->key, (__u32 *)self->counter, 1, self->state);
 		EXPECT_EQ(0, memcmp(self->dst, vectors[i].stream, CHACHA_BLOCK)) {
 			TH_LOG("vector %u", i);
 		}
@@ -222,7 +234,7 @@ TEST_F(kernel, as_openssl)
 			fill(self);
 			fill_random(self->key, CHACHA_KEY);
 			wrong = kernel_is_right(self, self->dst + ROOM - num * CHACHA_BLOCK,
-						self->key, self->scratch, counter, num);
+						self->key, self->state, counter, num);
 			ASSERT_EQ(NULL, wrong) {
 				TH_LOG("%s: %zu blocks from %llx", wrong, num, counter);
 			}
@@ -241,7 +253,7 @@ TEST_F(kernel, counter_wraps_around)
 		const char *wrong;
 
 		fill(self);
-		wrong = kernel_is_right(self, self->dst, self->key, self->scratch, -(num / 2), num);
+		wrong = kernel_is_right(self, self->dst, self->key, self->state, -(num / 2), num);
 		ASSERT_EQ(NULL, wrong) TH_LOG("%s: %zu blocks", wrong, num);
 	}
 }
@@ -254,8 +266,11 @@ TEST_F(kernel, every_alignment)
 
 			fill(self);
 			fill_random(self->key, CHACHA_KEY);
+			/* 8 bytes are a state's least alignment */
+			memset(self->state, FILL, STATE_SMALL);
+			claim(self->state - align / 8 * 8, 0x01010101);
 			wrong = kernel_is_right(self, self->dst + align, self->key,
-						self->scratch - align, number(), num);
+						self->state - align / 8 * 8, number(), num);
 			ASSERT_EQ(NULL, wrong) TH_LOG("%s: %zu blocks to %zu", wrong, num, align);
 		}
 	}
@@ -273,7 +288,7 @@ TEST_F(kernel, key_may_be_in_dst)
 			fill(self);
 			fill_random(key, sizeof(key));
 			memcpy(self->dst + at, key, sizeof(key));
-			wrong = kernel_is_right(self, self->dst, self->dst + at, self->scratch,
+			wrong = kernel_is_right(self, self->dst, self->dst + at, self->state,
 						number(), num);
 			ASSERT_EQ(NULL, wrong) TH_LOG("%s: %zu blocks, key at %zu", wrong, num, at);
 		}
@@ -286,23 +301,53 @@ TEST_F(kernel, key_is_only_read)
 	fill_random(self->key, CHACHA_KEY);
 	ASSERT_EQ(0, mprotect(self->key + CHACHA_KEY - VDSO_PAGE, VDSO_PAGE, PROT_READ));
 	for (size_t num = 1; num <= 33; num++)
-		self->call(self->dst, self->key, (__u32 *)self->counter, num, self->scratch);
+		self->call(self->dst, self->key, (__u32 *)self->counter, num, self->state);
 }
 
-TEST_F(kernel, scratch_may_be_the_eighth_block)
+/* A refill: the stream replaces its key, in the state. */
+TEST_F(kernel, refill_in_place)
 {
-	for (size_t num = variant->scratch_min; num && num <= variant->scratch_max; num++) {
-		for (size_t align = 0; align < 64; align++) {
-			unsigned char *dst = self->dst + align;
-			const char *wrong;
+	unsigned char *state = self->state + STATE_SMALL - STATE_MAX, *key = state + STATE_KEY;
+	const size_t len = variant->blocks * CHACHA_BLOCK;
 
-			fill(self);
-			/* as in a refill: the key is the stream's beginning */
-			fill_random(dst, CHACHA_KEY);
-			wrong = kernel_is_right(self, dst, dst, dst + 7 * CHACHA_BLOCK, number(),
-						num);
-			ASSERT_EQ(NULL, wrong) TH_LOG("%s: %zu blocks to %zu", wrong, num, align);
-		}
+	if (!len)
+		return;
+	for (unsigned int i = 0; i < 100; i++) {
+		memset(state - GUARD, FILL, GUARD + STATE_MAX);
+		claim(state, 0x80000000 >> i % 32);
+		fill_random(key, CHACHA_KEY);
+		chacha_blocks(self->expected, key, i, variant->blocks);
+		memset(self->counter, 0, sizeof(__u64));
+		*self->counter = i;
+		self->call(key, key, (__u32 *)self->counter, variant->blocks, state);
+		ASSERT_EQ(0, memcmp(key, self->expected, len));
+		ASSERT_EQ(i + variant->blocks, *self->counter);
+		ASSERT_TRUE(all_are(state - GUARD, FILL, GUARD + STATE_CLAIM));
+		ASSERT_TRUE(all_are(key + len + (variant->scratch ? 32 : 0), FILL,
+				    STATE_MAX - STATE_KEY - len - (variant->scratch ? 32 : 0)));
+	}
+}
+
+/* Whoever has lost the claim must not write to what may be another call's. */
+TEST_F(kernel, lost_claim_ends_it)
+{
+	__u64 counter = 7, after;
+
+	if (!variant->blocks)
+		return;
+	for (size_t num = 1; num <= 40; num++) {
+		fill(self);
+		fill_random(self->key, CHACHA_KEY);
+		claim(self->state, 0);
+		memcpy(self->counter, &counter, sizeof(counter));
+		self->call(self->dst, self->key, (__u32 *)self->counter, num, self->state);
+		memcpy(&after, self->counter, sizeof(after));
+		ASSERT_EQ(counter, after);
+		ASSERT_TRUE(all_are(self->dst, FILL, ROOM)) TH_LOG("%zu blocks", num);
+		ASSERT_TRUE(all_are(self->state, FILL, STATE_CLAIM));
+		ASSERT_TRUE(all_are(self->state + STATE_CLAIM, 0, 4));
+		ASSERT_TRUE(all_are(self->state + STATE_CLAIM + 4, FILL,
+				    STATE_SCRATCH - STATE_CLAIM - 4));
 	}
 }
 
@@ -623,21 +668,23 @@ TEST_F(registers, kernels_leave_nothing)
 		vdso_image_symbol(&self->image, "__arch_chacha20_blocks_nostack", true),
 	};
 	const size_t width = variant->level ? 64 : 16;
-	unsigned char key[CHACHA_KEY], scratch[CHACHA_BLOCK];
+	unsigned char key[CHACHA_KEY], state[STATE_SMALL];
 	__u64 counter;
 
 	/* the second one belongs to the lowest level */
 	for (unsigned int i = 0; i < (variant->level ? 1 : 2); i++) {
 		ASSERT_NE(NULL, fns[i]);
-		for (size_t num = 1; num <= 40; num++) {
+		for (size_t num = 2; num <= 81; num++) {
 			const __u64 args[5] = {
-				(uintptr_t)self->out, (uintptr_t)key, (uintptr_t)&counter, num,
-				(uintptr_t)scratch
+				(uintptr_t)self->out, (uintptr_t)key, (uintptr_t)&counter, num / 2,
+				(uintptr_t)state
 			};
 			const char *wrong;
 
 			fill_random(key, sizeof(key));
 			counter = number();
+			/* each second call finds it lost */
+			claim(state, num % 2);
 			call_with(self, fns[i], args, false);
 			wrong = vectors_are_right(16, width) ?: generals_are_right();
 			ASSERT_EQ(NULL, wrong) TH_LOG("%s: %zu blocks", wrong, num);
@@ -659,7 +706,7 @@ TEST_F(registers, calls_leave_nothing)
 {
 	const size_t width = variant->level ? 64 : 16;
 	unsigned char key[CHACHA_KEY], old[CHACHA_KEY];
-	unsigned int kinds[4] = { 0 };
+	unsigned int kinds[3] = { 0 };
 
 	model_open(&self->model, variant->level);
 	for (unsigned int i = 0; i < 4000; i++) {
@@ -684,11 +731,10 @@ TEST_F(registers, calls_leave_nothing)
 		ASSERT_EQ(len, registers.after[RAX]);
 		ASSERT_EQ(0, memcmp(self->out, self->expected, len));
 
-		/* 64 bytes at a time are copied by way of registers 0 to 4 */
-		cleared = memcmp(old, self->model.key, sizeof(old)) ? 16 : len >= 64 ? 5 : 0;
-		kinds[cleared == 16 ? 2 + reseeds : cleared / 5]++;
+		cleared = memcmp(old, self->model.key, sizeof(old)) ? 16 : 0;
+		kinds[cleared ? 1 + reseeds : 0]++;
 		wrong = generals_are_right() ?:
-			unused ? NULL : vectors_are_right(cleared, cleared == 16 ? width : 16);
+			unused ? NULL : vectors_are_right(cleared, width);
 		ASSERT_EQ(NULL, wrong) TH_LOG("%s: call %u, %zu bytes", wrong, i, len);
 		if (unused) {
 			ASSERT_EQ(0, registers.xinuse & XINUSE_WIDE) {

@@ -23,7 +23,7 @@
 
 /* Where the parts of a state are. */
 #define STATE_POS	8
-#define STATE_IN_USE	10
+#define STATE_CLAIM	VDSO_STATE_CLAIM
 #define STATE_KEY	32
 #define STATE_BATCH	64
 #define STATE_MAX	1024
@@ -223,7 +223,7 @@ static inline void model_state(const struct model *model, unsigned char *state, 
 {
 	memset(state, 0, size);
 	memcpy(state, &model->generation, sizeof(model->generation));
-	memcpy(state + STATE_POS, &model->pos, 2);
+	memcpy(state + STATE_POS, &model->pos, 4);
 	memcpy(state + STATE_KEY, model->key, CHACHA_KEY);
 	memcpy(state + STATE_BATCH, model->batch, model->batch_size);
 }

@@ -7,12 +7,12 @@
  *
  *	vgetrandom_native --patched vdso64.so.dbg --stock vdso64.so.dbg --json result.json
  *
- * The rounds are those of bench.h. There are five tables: calls in a hot loop; calls with the L1
- * caches evicted before each, and with the L2 cache; threads; and a reseed before each call. In
- * each of them a control tells how far to trust it: the stock image is loaded twice, and the
- * running kernel's vDSO is measured itself and as a loaded copy; each pair should take equal time.
- * A row in which one does not was disturbed and is measured anew, at most twice. Figures are
- * medians over places in memory as well as over time: see next_place().
+ * The rounds are those of bench.h. There are six tables: calls in a hot loop; calls with the L1
+ * caches evicted before each, and with the L2 cache; threads; and a reseed, or the loss of the
+ * state, before each call. In each of them a control tells how far to trust it: the stock image is
+ * loaded twice, and the running kernel's vDSO is measured itself and as a loaded copy; each pair
+ * should take equal time. A row in which one does not was disturbed and is measured anew, at most
+ * twice. Figures are medians over places in memory as well as over time: see next_place().
  *
  * Exit status: 0 measured, 1 could not be measured (stderr says why), 2 bad arguments, 3 measured,
  * but a pair of controls differs by more than 5 %.
@@ -42,10 +42,11 @@
 /* Bytes in a call of a thread. */
 #define THREAD_LEN	32
 
-enum table_id { HOT, L1, L2, THREADS, RESEED, TABLES };
+enum table_id { HOT, L1, L2, THREADS, RESEED, LOST, TABLES };
 
 #define IN(table)	(1U << (table))
-#define IN_ALL		(IN(HOT) | IN(L1) | IN(L2) | IN(THREADS) | IN(RESEED))
+#define IN_ALL		(IN(HOT) | IN(L1) | IN(L2) | IN(THREADS) | IN(RESEED) | \
+			 IN(LOST))
 
 /**
  * struct source - where random bytes come from
@@ -81,7 +82,7 @@ struct source {
 	struct vgetrandom_states states;
 	void *state;
 	void (*blocks)(void *out, const void *key, __u32 *counter, size_t num,
-		       void *scratch);
+		       void *state);
 	__u32 key[8];
 	__u32 *counter;
 	unsigned char *spare;
@@ -173,6 +174,8 @@ static struct table tables[TABLES] = {
 		      .what = "32 bytes, a state for each thread; CPU time of all threads" },
 	[RESEED] = { .name = "reseed", .key = "bytes",
 		     .what = "calls in a loop, the kernel's generation moves before each" },
+	[LOST] = { .name = "lost", .key = "bytes",
+		   .what = "calls in a loop, the state's page is dropped before each" },
 };
 
 static struct source sources[MAX_SOURCES];
@@ -206,6 +209,20 @@ static bool repeat_reseed(const struct bench_method *method, void *buf, size_t l
 
 	while (calls--) {
 		source->image.rng->generation++;
+		good &= repeat_vdso(method, buf, len, 1);
+	}
+	return good;
+}
+
+/* What each thread would pay for if fork() took the parent's states away. */
+static bool repeat_lost(const struct bench_method *method, void *buf, size_t len,
+			unsigned long calls)
+{
+	void *page = (void *)((uintptr_t)to_source(method)->state & -VDSO_PAGE);
+	bool good = true;
+
+	while (calls--) {
+		good &= !madvise(page, VDSO_PAGE, MADV_DONTNEED);
 		good &= repeat_vdso(method, buf, len, 1);
 	}
 	return good;
@@ -245,10 +262,10 @@ BENCH_REPEAT(repeat_openssl, call_openssl)
 
 static ssize_t call_bare(const struct bench_method *method, void *buf, size_t len)
 {
-	static unsigned char scratch[64];
+	static __u32 state[256] = { [VDSO_STATE_CLAIM / 4] = 1 };
 	const struct source *source = to_source(method);
 
-	source->blocks(buf, source->key, source->counter, len / CHACHA20_BLOCK, scratch);
+	source->blocks(buf, source->key, source->counter, len / CHACHA20_BLOCK, state);
 	return len;
 }
 
@@ -911,13 +928,16 @@ static void switch_repeat(bool (*from)(const struct bench_method *method, void *
 			sources[s].method.repeat = to;
 }
 
-static void measure_reseed(const struct options *opt, unsigned char *area)
+static void measure_instead(const struct options *opt, enum table_id table,
+			    bool (*repeat)(const struct bench_method *method, void *buf, size_t len,
+					   unsigned long calls),
+			    unsigned char *area)
 {
-	const struct plan plan = { RESEED, turn_hot, opt->bench.rounds, opt->bench.sample_us, 1 };
+	const struct plan plan = { table, turn_hot, opt->bench.rounds, opt->bench.sample_us, 1 };
 
-	switch_repeat(repeat_vdso, repeat_reseed);
+	switch_repeat(repeat_vdso, repeat);
 	measure_sizes(&plan, few_sizes, FEW_SIZES, area);
-	switch_repeat(repeat_reseed, repeat_vdso);
+	switch_repeat(repeat, repeat_vdso);
 }
 
 /* A CPU that was idle is slower at first. */
@@ -942,7 +962,9 @@ static void measure(const struct options *opt, unsigned char *area, const cpu_se
 		else if (table == THREADS)
 			measure_threads(area, cpus);
 		else if (table == RESEED)
-			measure_reseed(opt, area);
+			measure_instead(opt, RESEED, repeat_reseed, area);
+		else if (table == LOST)
+			measure_instead(opt, LOST, repeat_lost, area);
 		else
 			measure_cold(opt, table, area);
 		fprintf(stderr, "vgetrandom_native: %s: %.1f s\n", tables[table].name,
@@ -1094,7 +1116,8 @@ static void usage(FILE *f)
 		"  --patched FILE   vdso64.so.dbg of the patched kernel\n"
 		"  --stock FILE     that of the unpatched base\n"
 		"  --json FILE      write the results there\n"
-		"  --tables A,B,... what to measure: hot, l1-cold, l2-cold, threads, reseed (all)\n"
+		"  --tables A,B,... what to measure: hot, l1-cold, l2-cold, threads, reseed, lost\n"
+		"                   (all)\n"
 		"  --sizes A,B,...  request sizes of the hot loop in bytes, at most %d of at most %lu\n"
 		"                   (" SIZES ")\n"
 		"  --rounds N       rounds per size of the hot loop, odd, at most %d (101)\n"

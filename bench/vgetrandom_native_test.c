@@ -171,7 +171,7 @@ TEST_F(level, failed_reseed_falls_back)
 			EXPECT_EQ(again + 1, seed.keys);
 			EXPECT_EQ(again + 1, seed.outputs);
 			EXPECT_TRUE(all_are(self->state, 0, sizeof(__u64)));
-			EXPECT_EQ(0, self->state[STATE_IN_USE]);
+			EXPECT_TRUE(all_are(self->state + STATE_CLAIM, 0, 4));
 		}
 		seed.failure = 0;
 		seed.outputs = 0;
@@ -263,7 +263,7 @@ TEST_F(level, other_calls_go_to_the_kernel)
 	const struct {
 		size_t size;
 		unsigned int flags;
-		bool ready, in_use;
+		bool ready, claimed;
 	} calls[] = {
 		{ 0, 0, true, false }, { self->size - 1, 0, true, false },
 		{ self->size + 1, 0, true, false }, { 144, 0, true, false },
@@ -279,13 +279,13 @@ TEST_F(level, other_calls_go_to_the_kernel)
 	ASSERT_EQ(NULL, call_is_right(self, 0, 100, 0));
 	for (unsigned int i = 0; i < ARRAY_SIZE(calls); i++) {
 		self->image.rng->is_ready = calls[i].ready;
-		self->state[STATE_IN_USE] = calls[i].in_use;
+		self->state[STATE_CLAIM + 3] = calls[i].claimed;
 		ASSERT_EQ(100, self->image.v.call(self->out, 100, calls[i].flags, self->state,
 						  calls[i].size));
 		EXPECT_EQ(i + 1, seed.outputs) TH_LOG("call %u", i);
 		seed_output(self->expected, 100, i);
 		EXPECT_EQ(0, memcmp(self->out, self->expected, 100));
-		self->state[STATE_IN_USE] = 0;
+		self->state[STATE_CLAIM + 3] = 0;
 		EXPECT_TRUE(state_is_right(self));
 	}
 	self->image.rng->is_ready = 1;

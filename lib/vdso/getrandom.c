@@ -33,12 +33,14 @@
 
 /**
  * struct vgetrandom_state - the state of one thread
- * @generation: vdso_rng_data.generation when @key was fetched; 0: there is none
- * @pos: offset in @batch of the first byte that was not handed out
- * @in_use: a call is at work on the state, which a signal handler's call leaves
- *	alone
+ * @generation: vdso_rng_data.generation when @key was fetched; any other value:
+ *	there is no key
+ * @pos: offset in @batch of the first byte that was not handed out; whatever is
+ *	not less than the batch's size means that all were
+ * @claim: token of the call that is at work on the state, which a signal handler's
+ *	call leaves alone then; 0: there is none
  * @key: makes the next stream, and is replaced by it
- * @batch: output that waits to be handed out; handed-out bytes are zeros
+ * @batch: output that waits to be handed out; what was handed out is zeros
  *
  * @key and @batch are one stream of ChaCha20, made by one refill.  How long it
  * is, and with it the size of a state, depends on the architecture and the CPU.
@@ -48,8 +50,8 @@
  */
 struct vgetrandom_state {
 	u64	generation;
-	u16	pos;
-	bool	in_use;
+	u32	pos;
+	u32	claim;
 	u32	key[CHACHA_KEY_SIZE / sizeof(u32)] __aligned(VGETRANDOM_STREAM_ALIGN);
 	u8	batch[];
 };
@@ -62,7 +64,7 @@ __arch_vgetrandom_blocks(const struct vdso_rng_data *rng)
 	return 2;
 }
 
-/* Blocks that take no longer together than one of them. */
+/* Blocks that take no longer together than one of them: a power of two. */
 static __always_inline size_t
 __arch_vgetrandom_group(const struct vdso_rng_data *rng)
 {
@@ -70,15 +72,56 @@ __arch_vgetrandom_group(const struct vdso_rng_data *rng)
 }
 
 /*
- * The keystream.  @key is the first 32 bytes of a refill's stream in the state;
- * the others are used up, will be overwritten, and may be scratch memory.
+ * The keystream.  A kernel should write nothing if, after it has read the key and
+ * whatever else it reads of the state, the claim is 0.
  */
 static __always_inline void
-__arch_vgetrandom_chacha20(const struct vdso_rng_data *rng, u8 *dst, u32 *key,
-			   u32 *counter, size_t nblocks)
+__arch_vgetrandom_chacha20(const struct vdso_rng_data *rng, u8 *dst,
+			   const u32 *key, u32 *counter, size_t nblocks,
+			   void *state)
 {
 	__arch_chacha20_blocks_nostack(dst, key, counter, nblocks);
 }
+#endif
+
+/*
+ * Without these from the architecture, each of them one instruction, and without a
+ * kernel as above, what __cvdso_getrandom_data() tells of interrupted calls has
+ * gaps: as large as such a kernel, and of an instruction or two.
+ *
+ * *@ptr ^= @value and *@ptr += @value, of any alignment.
+ */
+#ifndef __arch_vgetrandom_xor
+#define __arch_vgetrandom_xor(ptr, value) ({					\
+	typeof(ptr) _ptr = (ptr);						\
+	typeof(*_ptr) _word = __get_unaligned_t(typeof(*_ptr), _ptr);		\
+										\
+	__put_unaligned_t(typeof(*_ptr), _word ^ (value), _ptr);		\
+})
+#define __arch_vgetrandom_add(ptr, value) ({					\
+	typeof(ptr) _ptr = (ptr);						\
+	typeof(*_ptr) _word = __get_unaligned_t(typeof(*_ptr), _ptr);		\
+										\
+	__put_unaligned_t(typeof(*_ptr), _word + (value), _ptr);		\
+})
+
+/* @pos = 0, if it is @last and the claim, which follows it, is @token. */
+static __always_inline bool
+__arch_vgetrandom_rewind(u32 *pos, u32 last, u32 token)
+{
+	if (READ_ONCE(pos[0]) != last || READ_ONCE(pos[1]) != token)
+		return false;
+	WRITE_ONCE(*pos, 0);
+	return true;
+}
+#endif
+
+static_assert(offsetof(struct vgetrandom_state, claim) ==
+	      offsetof(struct vgetrandom_state, pos) + sizeof(u32));
+
+#ifdef VGETRANDOM_CLAIM
+static_assert(offsetof(struct vgetrandom_state, claim) == VGETRANDOM_CLAIM);
+static_assert(offsetof(struct vgetrandom_state, key) == VGETRANDOM_KEY);
 #endif
 
 static __always_inline size_t
@@ -100,71 +143,145 @@ static __always_inline bool vgetrandom_in_page(const void *state, size_t size)
 	return ((unsigned long)state & ~PAGE_MASK) + size <= PAGE_SIZE;
 }
 
-/* Copies and wipes the source, word by word: there is no other copy of a word. */
-static __always_inline void vgetrandom_hand_out(u8 *dst, u8 *src, size_t len)
+/*
+ * What tells a call from those that it may have interrupted, or that may interrupt
+ * it: they have their frames at the same time. Stacks that are a multiple of 4 GiB
+ * apart could make them look alike, by a chance that nobody would bet on.
+ */
+static __always_inline u32 vgetrandom_token(void)
 {
-#define MOVE(type) do {								\
-	__put_unaligned_t(type, __get_unaligned_t(type, src), dst);		\
-	__put_unaligned_t(type, 0, src);					\
-	dst += sizeof(type);							\
-	src += sizeof(type);							\
-} while (0)
-
-	if (!IS_ENABLED(CONFIG_HAVE_EFFICIENT_UNALIGNED_ACCESS) ||
-	    !IS_ENABLED(CONFIG_64BIT)) {
-		while (len--)
-			MOVE(u8);
-		return;
-	}
-#ifdef __arch_vgetrandom_hand_out
-	if (len >= 64) {
-		size_t part = len & ~63UL;
-
-		__arch_vgetrandom_hand_out(dst, src, part);
-		dst += part;
-		src += part;
-		len -= part;
-	}
-#endif
-	while (len >= 32) {
-		MOVE(u64);
-		MOVE(u64);
-		MOVE(u64);
-		MOVE(u64);
-		len -= 32;
-		/* a longer body would be no faster, but large */
-		OPTIMIZER_HIDE_VAR(len);
-	}
-	if (len & 16) {
-		MOVE(u64);
-		MOVE(u64);
-	}
-	if (len & 8)
-		MOVE(u64);
-	if (len & 4)
-		MOVE(u32);
-	if (len & 2)
-		MOVE(u16);
-	if (len & 1)
-		MOVE(u8);
-#undef MOVE
+	return (u32)(unsigned long)__builtin_frame_address(0) | 1;
 }
 
-/* Whether the page was not lost, nor the claim to the state, since it was made. */
+/* Whether the page was not lost since it was claimed, all that was read is its. */
+static __always_inline bool
+vgetrandom_is_claimed(struct vgetrandom_state *state, u32 token)
+{
+	smp_rmb();	/* after all that it vouches for: zeros of a new page? */
+	/* no volatile access, as that would cost a register */
+	return likely(state->claim == token);
+}
+
+/*
+ * Copies a word of 1, 2, 4 or 8 bytes of the batch and wipes it, if the claim still
+ * held when it was read.  What wipes it makes zeros of this word only: one that a
+ * handler's call has put there since stays as secret as it was.
+ */
+static __always_inline bool
+vgetrandom_hand_out_word(struct vgetrandom_state *state, u32 token, u8 *dst,
+			 u8 *src, size_t size)
+{
+	u64 word;
+
+#define TAKE(type) do {								\
+	word = __get_unaligned_t(type, src);					\
+	__put_unaligned_t(type, word, dst);					\
+} while (0)
+
+	if (size == 8)
+		TAKE(u64);
+	else if (size == 4)
+		TAKE(u32);
+	else if (size == 2)
+		TAKE(u16);
+	else
+		TAKE(u8);
+#undef TAKE
+
+	if (!vgetrandom_is_claimed(state, token))
+		return false;
+	if (size == 8)
+		__arch_vgetrandom_xor((u64 *)src, word);
+	else if (size == 4)
+		__arch_vgetrandom_xor((u32 *)src, (u32)word);
+	else if (size == 2)
+		__arch_vgetrandom_xor((u16 *)src, (u16)word);
+	else
+		__arch_vgetrandom_xor(src, (u8)word);
+	return true;
+}
+
+/* Copies bytes of the batch and wipes them, or stops where the claim is lost. */
+static __always_inline bool
+vgetrandom_hand_out(struct vgetrandom_state *state, u32 token, u8 *dst,
+		    size_t pos, size_t len)
+{
+	u8 *src = state->batch + pos;
+	size_t i = 0;
+
+	/* as words of 8 bytes, two at a time to look less often */
+	while (i + 16 <= len) {
+		u64 first = __get_unaligned_t(u64, src + i);
+		u64 second = __get_unaligned_t(u64, src + i + 8);
+
+		__put_unaligned_t(u64, first, dst + i);
+		__put_unaligned_t(u64, second, dst + i + 8);
+		if (!vgetrandom_is_claimed(state, token))
+			return false;
+		__arch_vgetrandom_xor((u64 *)(src + i), first);
+		__arch_vgetrandom_xor((u64 *)(src + i + 8), second);
+		i += 16;
+		/* a longer body would be no faster, but large */
+		OPTIMIZER_HIDE_VAR(i);
+	}
+	if (len & 8) {
+		if (!vgetrandom_hand_out_word(state, token, dst + i, src + i, 8))
+			return false;
+		i += 8;
+	}
+	if (len & 4) {
+		if (!vgetrandom_hand_out_word(state, token, dst + i, src + i, 4))
+			return false;
+		i += 4;
+	}
+	if (len & 2) {
+		if (!vgetrandom_hand_out_word(state, token, dst + i, src + i, 2))
+			return false;
+		i += 2;
+	}
+	return !(len & 1) ||
+	       vgetrandom_hand_out_word(state, token, dst + i, src + i, 1);
+}
+
+/* Whether all was well to the end, in a machine that was not cloned meanwhile. */
 static __always_inline bool
 vgetrandom_is_whole(const struct vdso_rng_data *rng,
-		    struct vgetrandom_state *state)
+		    struct vgetrandom_state *state, u32 token)
 {
-	/* looked at after all that they vouch for */
+	return vgetrandom_is_claimed(state, token) &&
+	       READ_ONCE(state->generation) == READ_ONCE(rng->generation);
+}
+
+/*
+ * Gets a key for a claimed state.  The generation becomes right by an instruction
+ * that makes it right in no other state, and not in a page that has vanished: it
+ * takes away a mark that only this call has put there.
+ */
+static __always_inline bool
+vgetrandom_reseed(struct vgetrandom_state *state, u32 token, u64 generation,
+		  size_t batch_size)
+{
+	/* no generation, as they are counted */
+	const u64 mark = BIT_ULL(63) | (u64)token << 31;
+
+	WRITE_ONCE(state->generation, mark);
+	/* the key is to be at least as new as the generation */
+	smp_rmb();	/* pairs with smp_store_release() in crng_reseed() */
+	if (getrandom_syscall(state->key, CHACHA_KEY_SIZE, 0) !=
+	    CHACHA_KEY_SIZE) {
+		WRITE_ONCE(state->generation, 0);
+		return false;
+	}
+	WRITE_ONCE(state->pos, batch_size);
 	barrier();
-	return READ_ONCE(state->generation) == READ_ONCE(rng->generation) &&
-	       READ_ONCE(state->in_use);
+	__arch_vgetrandom_xor(&state->generation, mark ^ generation);
+	return true;
 }
 
 /* All that is not a small request to a state that has enough; it is claimed. */
 static noinline ssize_t
 vgetrandom_refill(const struct vdso_rng_data *rng, void *buffer, size_t len,
-		  unsigned int flags, struct vgetrandom_state *state)
+		  unsigned int flags, struct vgetrandom_state *state, u32 token)
 {
 	const size_t batch_size = vgetrandom_batch_size(rng);
 	size_t left, pos, part, blocks, group;
@@ -180,34 +297,21 @@ start:
 	dst = buffer;
 	left = ret;
 	generation = READ_ONCE(rng->generation);
-	if (unlikely(READ_ONCE(state->generation) != generation)) {
-		/*
-		 * First the generation, then the key: in a child of a fork that
-		 * comes between them, or after them, the generation is gone. The
-		 * other way round the child could complete a state around a
-		 * key that is the parent's.
-		 */
-		WRITE_ONCE(state->generation, generation);
-		/*
-		 * The key is at least as new as the generation. Pairs with the
-		 * smp_store_release() of the generation in crng_reseed().
-		 */
-		smp_rmb();
-		if (getrandom_syscall(state->key, CHACHA_KEY_SIZE, 0) !=
-		    CHACHA_KEY_SIZE) {
-			WRITE_ONCE(state->generation, 0);
-			goto give_up;
-		}
-		WRITE_ONCE(state->pos, batch_size);
-	}
+	if (unlikely(READ_ONCE(state->generation) != generation) &&
+	    !vgetrandom_reseed(state, token, generation, batch_size))
+		goto give_up;
 
 	for (;;) {
 		pos = READ_ONCE(state->pos);
-		part = min_t(size_t, batch_size - pos, left);
-		vgetrandom_hand_out(dst, state->batch + pos, part);
-		WRITE_ONCE(state->pos, pos + part);
-		dst += part;
-		left -= part;
+		if (pos < batch_size) {
+			part = min_t(size_t, batch_size - pos, left);
+			__arch_vgetrandom_add(&state->pos, (u32)part);
+			barrier();
+			if (!vgetrandom_hand_out(state, token, dst, pos, part))
+				goto lost;
+			dst += part;
+			left -= part;
+		}
 		if (!left)
 			break;
 
@@ -216,28 +320,32 @@ start:
 		 * they are wanted, by whole groups if the batch can take the
 		 * rest.
 		 */
+		WRITE_ONCE(state->pos, batch_size);
 		counter[0] = 0;
 		counter[1] = 0;
 		blocks = left / CHACHA_BLOCK_SIZE;
-		group = blocks % __arch_vgetrandom_group(rng);
+		group = blocks & (__arch_vgetrandom_group(rng) - 1);
 		if (left - (blocks - group) * CHACHA_BLOCK_SIZE <= batch_size)
 			blocks -= group;
 		if (blocks) {
 			__arch_vgetrandom_chacha20(rng, dst, state->key, counter,
-						   blocks);
+						   blocks, state);
 			dst += blocks * CHACHA_BLOCK_SIZE;
 			left -= blocks * CHACHA_BLOCK_SIZE;
 		}
 		__arch_vgetrandom_chacha20(rng, (u8 *)state->key, state->key,
-					   counter,
-					   __arch_vgetrandom_blocks(rng));
-		WRITE_ONCE(state->pos, 0);
+					   counter, __arch_vgetrandom_blocks(rng),
+					   state);
+		barrier();
+		if (!__arch_vgetrandom_rewind(&state->pos, batch_size, token))
+			goto lost;
 	}
 
-	if (likely(vgetrandom_is_whole(rng, state))) {
-		WRITE_ONCE(state->in_use, false);
+	if (likely(vgetrandom_is_whole(rng, state, token))) {
+		WRITE_ONCE(state->claim, 0);
 		return ret;
 	}
+lost:
 	/*
 	 * No part of a state is to be trusted that this call may have mixed up.
 	 * Not for ever, if memory is short or somebody reseeds in a loop.
@@ -245,13 +353,14 @@ start:
 	WRITE_ONCE(state->generation, 0);
 	if (!again) {
 		again = true;
-		WRITE_ONCE(state->in_use, true);
+		WRITE_ONCE(state->claim, token);
+		barrier();
 		goto start;
 	}
 give_up:
 	/* only after the last write to the state */
 	barrier();
-	WRITE_ONCE(state->in_use, false);
+	WRITE_ONCE(state->claim, 0);
 	return getrandom_syscall(buffer, len, flags);
 }
 
@@ -262,6 +371,7 @@ vgetrandom_slow(const struct vdso_rng_data *rng, void *buffer, size_t len,
 {
 	const size_t state_size = vgetrandom_state_size(rng);
 	struct vgetrandom_state *state = opaque_state;
+	u32 token;
 
 	if (opaque_len == ~0UL && !buffer && !len && !flags) {
 		struct vgetrandom_opaque_params *params = opaque_state;
@@ -284,10 +394,12 @@ vgetrandom_slow(const struct vdso_rng_data *rng, void *buffer, size_t len,
 		return getrandom_syscall(buffer, len, flags);
 	if (!len)
 		return 0;
-	if (READ_ONCE(state->in_use))
+	if (READ_ONCE(state->claim))
 		return getrandom_syscall(buffer, len, flags);
-	WRITE_ONCE(state->in_use, true);
-	return vgetrandom_refill(rng, buffer, len, flags, state);
+	token = vgetrandom_token();
+	WRITE_ONCE(state->claim, token);
+	barrier();
+	return vgetrandom_refill(rng, buffer, len, flags, state, token);
 }
 
 /**
@@ -306,19 +418,29 @@ vgetrandom_slow(const struct vdso_rng_data *rng, void *buffer, size_t len,
  *
  * What a state's page reads may turn to zeros between any two instructions here:
  * dropped under memory pressure, or in the child of a fork that a signal handler
- * made.  In the latter case, and if a handler's call took the state that looks
- * unused then, what is in registers is no longer this call's alone.  Therefore
- * the generation and the claim to the state are looked at after the last access
- * to what they stand for, and if one is lost all starts over.
+ * made.  Handlers' calls then find a state that nobody seems to use, and make it
+ * theirs.  The interrupted call goes on in their state until it looks at its claim.
+ * Therefore
  *
- * What that cannot save is the second of two handlers' calls within one call
- * whose page vanished before the first: it finds the first one's state, in
- * which the interrupted call may have wiped bytes meanwhile, and nobody is left
- * who knows of that call.
+ *  - it returns nothing, and makes no stream, from what it read before it has found
+ *    its claim still there;
+ *  - each of its writes does no harm to a state that is not its own: the position
+ *    moves on, or to the end, and goes back to the beginning only together with the
+ *    claim; a generation becomes wrong; a secret word becomes another one, by XOR or
+ *    by one of a stream that nobody else has;
+ *  - it looks at its claim once more after the last write.  If it is lost, it makes
+ *    the state invalid and starts over; the second time, it makes the system call.
+ *
+ * The one exception is a refill in the child of a fork, which writes a key and words
+ * that the parent has, too.  It looks at the claim just before.  For these to be
+ * handed out, one handler's call must make a state of the child's page between that
+ * look and the last of the writes, and another handler's call must use it before the
+ * interrupted call has looked again and made it invalid.
  *
  * The system call is made while the kernel's RNG is not ready, for flags unknown
  * here, for a state of another size (of a process that CRIU moved to another
- * kernel), and from a handler that interrupted a call with the same state.
+ * kernel), from a handler that interrupted a call with the same state, if there is
+ * no key to be had, and if the page or the generation is lost twice.
  *
  * Return: the number of bytes written; 0 for the parameters; or a negative
  * errno, -EFAULT if the state crosses the end of a page, or the system call's.
@@ -328,15 +450,18 @@ __cvdso_getrandom_data(const struct vdso_rng_data *rng, void *buffer, size_t len
 		       unsigned int flags, void *opaque_state, size_t opaque_len)
 {
 	struct vgetrandom_state *state = opaque_state;
-	size_t pos, state_size;
+	size_t pos, state_size, batch_size;
+	u32 token;
 
 	/* one register, not the parts of the address */
 	OPTIMIZER_HIDE_VAR(rng);
 
 	state_size = vgetrandom_state_size(rng);
+	batch_size = vgetrandom_batch_size(rng);
+	/* no bytes are too many, too */
 	if (unlikely(opaque_len != state_size ||
 		     !vgetrandom_in_page(state, state_size) ||
-		     (flags & ~KNOWN_FLAGS) || !len ||
+		     (flags & ~KNOWN_FLAGS) || len - 1 >= batch_size ||
 		     !READ_ONCE(rng->is_ready)))
 		goto slow;
 	/*
@@ -344,26 +469,29 @@ __cvdso_getrandom_data(const struct vdso_rng_data *rng, void *buffer, size_t len
 	 * the claim has come to its end when the claim is made. Nothing else of
 	 * the state may be looked at before.
 	 */
-	if (unlikely(READ_ONCE(state->in_use)))
+	if (unlikely(READ_ONCE(state->claim)))
 		goto slow;
-	WRITE_ONCE(state->in_use, true);
+	token = vgetrandom_token();
+	WRITE_ONCE(state->claim, token);
 	barrier();
 
 	/* most calls: the batch has enough */
 	pos = READ_ONCE(state->pos);
 	if (unlikely(READ_ONCE(state->generation) != READ_ONCE(rng->generation) ||
-		     len > vgetrandom_batch_size(rng) - pos))
+		     pos > batch_size - len))
 		goto release;
-	vgetrandom_hand_out(buffer, state->batch + pos, len);
-	WRITE_ONCE(state->pos, pos + len);
-	if (likely(vgetrandom_is_whole(rng, state))) {
-		WRITE_ONCE(state->in_use, false);
+	/* First, so that nothing is handed out twice if this call is never ended. */
+	__arch_vgetrandom_add(&state->pos, (u32)len);
+	barrier();
+	if (likely(vgetrandom_hand_out(state, token, buffer, pos, len) &&
+		   vgetrandom_is_whole(rng, state, token))) {
+		WRITE_ONCE(state->claim, 0);
 		return len;
 	}
 	WRITE_ONCE(state->generation, 0);
 	barrier();
 release:
-	WRITE_ONCE(state->in_use, false);
+	WRITE_ONCE(state->claim, 0);
 slow:
 	return vgetrandom_slow(rng, buffer, len, flags, opaque_state, opaque_len);
 }

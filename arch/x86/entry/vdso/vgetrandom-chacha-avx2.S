@@ -7,6 +7,7 @@
  * what that means.
  */
 #include <linux/linkage.h>
+#include <asm/vdso/vgetrandom.h>
 
 #ifndef BUILD_VDSO	/* the kernel, for a test */
 	.cfi_sections .debug_frame
@@ -33,7 +34,7 @@
 .set	key0,		%rsi	/* two words of the key each */
 .set	counter,	%rdx
 .set	nblocks,	%rcx
-.set	scratch,	%r8
+.set	state,		%r8
 .set	key1,		%r9
 .set	key2,		%r10
 .set	key3,		%r11
@@ -59,8 +60,8 @@
 .set	temp,		%ymm15
 .set	temp_x,		%xmm15
 
-/* The idle row's place: quads 0 and 1 may be stored over the rest of scratch. */
-#define IDLE	32(scratch)
+/* The idle row's place. */
+#define IDLE	VGETRANDOM_SCRATCH(state)
 
 .macro rotate row, bits
 	vpslld	$\bits, \row, temp
@@ -168,21 +169,26 @@
 .Lstored\@:
 .endm
 
+.macro return_if_lost
+	cmpl	$0, VGETRANDOM_CLAIM(state)
+	je	.Lclear
+.endm
+
 /**
- * __arch_chacha20_blocks_avx2 - ChaCha20 keystream, nonce 0
+ * __arch_chacha20_blocks_avx2 - ChaCha20 keystream, nonce 0, for a claimed state
  * @dst:	%rdi, @nblocks * 64 bytes, of any alignment
  * @key:	%rsi, 32 bytes, read before anything is written
  * @counter:	%rdx, 64-bit number of the first block; increased by @nblocks
  * @nblocks:	%rcx, at least 1
- * @scratch:	%r8, 64 bytes that are as private as @key; may be the eighth one
- *		of eight blocks of @dst, if that is private. What is left there
- *		must be overwritten.
+ * @state:	%r8, struct vgetrandom_state with the 32 bytes of scratch memory that
+ *		follow eight blocks; what is left there must be overwritten
  *
- * Writes nothing but @dst, @counter and @scratch, and leaves no vector register
- * and no register that held a key behind.
+ * Writes nothing but @dst, @counter and the scratch memory, and leaves no vector
+ * register and no register that held a key behind. If the state's claim is 0, it
+ * comes to its end early.
  */
-SYM_FUNC_START(__arch_chacha20_blocks_avx2)
 	.cfi_startproc
+SYM_FUNC_START(__arch_chacha20_blocks_avx2)
 	mov	24(%rsi), key3
 	mov	16(%rsi), key2
 	mov	8(%rsi), key1
@@ -232,6 +238,7 @@ SYM_FUNC_START(__arch_chacha20_blocks_avx2)
 	vpaddd	temp, row2, row2
 	vpbroadcastd 12 + .Lconstants(%rip), temp
 	vpaddd	temp, row3, row3
+	return_if_lost
 	store_rows 0, 0, 1, 2, 3
 
 	key_low	key0
@@ -251,6 +258,7 @@ SYM_FUNC_START(__arch_chacha20_blocks_avx2)
 	vpaddd	temp, row9, row9
 	key_low	key3
 	vpaddd	IDLE, temp, row0
+	return_if_lost
 	key_high key3
 	vpaddd	temp, row11, row11
 	store_rows 32, 8, 9, 0, 10
@@ -281,5 +289,5 @@ SYM_FUNC_START(__arch_chacha20_blocks_avx2)
 	.endr
 	vzeroupper
 	RET
-	.cfi_endproc
 SYM_FUNC_END(__arch_chacha20_blocks_avx2)
+	.cfi_endproc

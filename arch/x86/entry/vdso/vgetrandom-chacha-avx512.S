@@ -5,14 +5,15 @@
  * Each register holds one word of the state, of sixteen blocks: row i is word i,
  * as in vgetrandom-chacha.S, which tells what is read and written when. Rotations
  * need no temporary here, so the sixteen rows fit. One register more is needed
- * only after the last round; what waits in the caller's scratch memory then is
- * output already.
+ * only after the last round: the first one that comes out of four rows is made
+ * without, and stored.
  *
  * Registers 16 to 31 and the mask registers would help, but nothing that is
  * cheap returns them to their initial state, and without that each context
  * switch of the thread would save and restore them from then on.
  */
 #include <linux/linkage.h>
+#include <asm/vdso/vgetrandom.h>
 
 #ifndef BUILD_VDSO	/* the kernel, for a test */
 	.cfi_sections .debug_frame
@@ -22,6 +23,10 @@
 .balign 64
 .Lblocks:
 	.long	0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+.Lodd_quads:
+	.quad	0, -1, 0, -1, 0, -1, 0, -1
+.Lodd_words:
+	.long	0, -1
 .Lconstants:
 	.long	0x61707865, 0x3320646e, 0x79622d32, 0x6b206574
 
@@ -32,7 +37,7 @@
 .set	key0d,		%esi
 .set	counter,	%rdx
 .set	nblocks,	%rcx
-.set	scratch,	%r8
+.set	state,		%r8
 .set	key1,		%r9
 .set	key1d,		%r9d
 .set	key2,		%r10
@@ -115,6 +120,28 @@
 	vpunpckhqdq	%zmm\c, %zmm\a, %zmm\a
 .endm
 
+/* Rows a and b change places where the mask says so, without a temporary. */
+.macro swap a, b, mask:vararg
+	vpxord		%zmm\b, %zmm\a, %zmm\a
+	vpternlogq	$0x78, \mask, %zmm\a, %zmm\b	/* b ^= a & mask */
+	vpxord		%zmm\b, %zmm\a, %zmm\a
+.endm
+
+/* Four words of each of the blocks 0, 4, 8 and 12. */
+.macro store_quarters offset, row
+	vmovdqu		%xmm\row, \offset(dst)
+	cmp		$4, nblocks
+	jbe		.Lstored\@
+	vextracti32x4	$1, %zmm\row, 256 + \offset(dst)
+	cmp		$8, nblocks
+	jbe		.Lstored\@
+	vextracti32x4	$2, %zmm\row, 512 + \offset(dst)
+	cmp		$12, nblocks
+	jbe		.Lstored\@
+	vextracti32x4	$3, %zmm\row, 768 + \offset(dst)
+.Lstored\@:
+.endm
+
 .macro store_block number, row
 	cmp	$\number, nblocks
 	jbe	.Lnot\@
@@ -142,20 +169,19 @@
 .endm
 
 /**
- * __arch_chacha20_blocks_avx512 - ChaCha20 keystream, nonce 0
+ * __arch_chacha20_blocks_avx512 - ChaCha20 keystream, nonce 0, for a claimed state
  * @dst:	%rdi, @nblocks * 64 bytes, of any alignment
  * @key:	%rsi, 32 bytes, read before anything is written
  * @counter:	%rdx, 64-bit number of the first block; increased by @nblocks
  * @nblocks:	%rcx, at least 1
- * @scratch:	%r8, 64 bytes that are as private as @key; may be the eighth one
- *		of eight to sixteen blocks of @dst, if that is private. What is left there
- *		must be overwritten.
+ * @state:	%r8, struct vgetrandom_state
  *
- * Writes nothing but @dst, @counter and @scratch, and leaves no vector register
- * and no register that held a key behind.
+ * Writes nothing but @dst and @counter, and leaves no vector register and no
+ * register that held a key behind. If the state's claim is 0, it comes to its end
+ * early.
  */
-SYM_FUNC_START(__arch_chacha20_blocks_avx512)
 	.cfi_startproc
+SYM_FUNC_START(__arch_chacha20_blocks_avx512)
 	mov	24(%rsi), key3
 	mov	16(%rsi), key2
 	mov	8(%rsi), key1
@@ -186,26 +212,38 @@ SYM_FUNC_START(__arch_chacha20_blocks_avx512)
 	vpaddd	4 + .Lconstants(%rip){1to16}, %zmm1, %zmm1
 	vpaddd	8 + .Lconstants(%rip){1to16}, %zmm2, %zmm2
 	vpaddd	12 + .Lconstants(%rip){1to16}, %zmm3, %zmm3
-	vmovdqu32 %zmm0, (scratch)
+	/* the key is read, nothing is stored */
+	cmpl	$0, VGETRANDOM_CLAIM(state)
+	je	.Lclear
+
+	vpshufd	$0x4e, %zmm2, %zmm2
+	vpshufd	$0x4e, %zmm3, %zmm3
+	swap	0, 2, .Lodd_quads(%rip)
+	swap	1, 3, .Lodd_quads(%rip)
+	vpshufd	$0xb1, %zmm1, %zmm1
+	swap	0, 1, .Lodd_words(%rip){1to8}
+	store_quarters 0, 0
+	vpshufd	$0xb1, %zmm1, %zmm1
+	vpunpckldq %zmm3, %zmm2, %zmm0
+	vpunpckhdq %zmm3, %zmm2, %zmm2
+	vpunpcklqdq %zmm0, %zmm2, %zmm3
+	vpunpckhqdq %zmm0, %zmm2, %zmm2	/* words 0-3 in (stored), 1, 3, 2 */
+
 	add_key	key0, key0d, 4, 5
 	add_key	key1, key1d, 6, 7
 	add_key	key2, key2d, 8, 9
 	add_key	key3, key3d, 10, 11
 	add_numbers
-
 	words4	4, 5, 6, 7, 0		/* words 4-7 in 7, 0, 5, 4 */
 	words4	8, 9, 10, 11, 6		/* words 8-11 in 11, 6, 9, 8 */
 	words4	12, 13, 14, 15, 10	/* words 12-15 in 15, 10, 13, 12 */
-	vmovdqu32 (scratch), %zmm14
-	vmovdqu32 %zmm12, (scratch)
-	words4	14, 1, 2, 3, 12		/* words 0-3 in 3, 12, 1, 14 */
 
-	store_blocks 0, 3, 7, 11, 15, 2
-	store_blocks 1, 12, 0, 6, 10, 2
-	store_blocks 2, 1, 5, 9, 13, 2
-	/* these last, as scratch may be block 7 */
-	vmovdqu32 (scratch), %zmm12
-	store_blocks 3, 14, 4, 8, 12, 2
+	store_quarters 16, 7
+	store_quarters 32, 11
+	store_quarters 48, 15
+	store_blocks 1, 1, 0, 6, 10, 14
+	store_blocks 2, 3, 5, 9, 13, 14
+	store_blocks 3, 2, 4, 8, 12, 14
 
 	cmp	$16, nblocks
 	jb	.Lpart
@@ -228,5 +266,5 @@ SYM_FUNC_START(__arch_chacha20_blocks_avx512)
 	.endr
 	vzeroupper
 	RET
-	.cfi_endproc
 SYM_FUNC_END(__arch_chacha20_blocks_avx512)
+	.cfi_endproc

@@ -14,16 +14,19 @@
  *			(2 7 8 13) (3 4 9 14)	needs row 8
  *
  * That memory is the caller's, and must be as private as the key: with two rows
- * of a few rounds the others can be computed. If it vanishes, the row is zero,
- * the blocks are useless, and the key that is added to them in the end hides the
- * rest as ever.
+ * of a few rounds the others can be computed.
  *
  * The key is read once, and stays in general registers: the page that it comes
  * from may vanish at any time, and a second look could find zeros. Added to the
  * last round instead of the key, they would let whoever sees the output run the
  * rounds backwards.
+ *
+ * If the page has vanished, key and idle row are zeros, or somebody else's.
+ * Therefore the claim to the state is looked at after they are read and before
+ * what comes of them is stored. Nothing more is stored if it is lost.
  */
 #include <linux/linkage.h>
+#include <asm/vdso/vgetrandom.h>
 
 #ifndef BUILD_VDSO	/* the kernel, for a test */
 	.cfi_sections .debug_frame
@@ -57,8 +60,8 @@
 .set	counter,	%rdx
 .set	nblocks,	%rcx	/* times 256 */
 .set	round,		%cl
-.set	scratch,	%r8
-.set	step,		%rax	/* from the scratch memory of one group to the next */
+.set	idle,		%r8	/* where the idle row is */
+.set	claim,		%rax
 .set	key1,		%r9
 .set	key1d,		%r9d
 .set	key2,		%r10
@@ -82,9 +85,6 @@
 .set	row14,		%xmm13
 .set	row15,		%xmm14
 .set	temp,		%xmm15
-
-/* The idle row's place: rows 0 to 7 may be stored over the rest of scratch. */
-#define IDLE	32(scratch)
 
 .macro rotate row, bits
 	movdqa	\row, temp
@@ -128,8 +128,8 @@
 
 /* Rows 8 and 10 change places. */
 .macro swap_idle
-	movdqu	IDLE, temp
-	movdqu	row8_10, IDLE
+	movdqu	(idle), temp
+	movdqu	row8_10, (idle)
 	movdqa	temp, row8_10
 .endm
 
@@ -170,6 +170,11 @@
 .Lstored\@:
 .endm
 
+.macro return_if_lost
+	cmpl	$0, (claim)
+	je	.Lclear
+.endm
+
 /**
  * __arch_chacha20_blocks_nostack - ChaCha20 keystream, nonce 0
  * @dst:	%rdi, @nblocks * 64 bytes, of any alignment
@@ -177,40 +182,45 @@
  * @counter:	%rdx, 64-bit number of the first block; increased by @nblocks
  * @nblocks:	%rcx, 1 to 2^48
  *
- * As __arch_chacha20_blocks_sse2(), with @dst for scratch memory: not for one
- * that others can read or write meanwhile.
+ * Writes nothing but @dst, where its last 16 bytes are scratch memory until they are
+ * stored, and @counter; leaves no vector register and no register that held a key
+ * behind. Not for a @dst that others can read or write meanwhile.
  */
-SYM_FUNC_START(__arch_chacha20_blocks_nostack)
 	.cfi_startproc
-	mov	dst, scratch
-	mov	$256, %eax
+SYM_FUNC_START(__arch_chacha20_blocks_nostack)
+	mov	nblocks, idle
+	shl	$6, idle
+	lea	-16(dst, idle), idle
+	/* never 0 */
+	lea	.Lconstants(%rip), claim
 	jmp	__arch_chacha20_groups_sse2
-	.cfi_endproc
 SYM_FUNC_END(__arch_chacha20_blocks_nostack)
+	.cfi_endproc
 
 /**
- * __arch_chacha20_blocks_sse2 - ChaCha20 keystream, nonce 0
+ * __arch_chacha20_blocks_sse2 - ChaCha20 keystream, nonce 0, for a claimed state
  * @dst:	%rdi, @nblocks * 64 bytes, of any alignment
  * @key:	%rsi, 32 bytes, read before anything is written
  * @counter:	%rdx, 64-bit number of the first block; increased by @nblocks
  * @nblocks:	%rcx, 1 to 2^48
- * @scratch:	%r8, 64 bytes that are as private as @key; may be the last one of
- *		eight blocks of @dst, if that is private. What is left there must
- *		be overwritten.
+ * @state:	%r8, struct vgetrandom_state with the 32 bytes of scratch memory that
+ *		follow eight blocks; what is left there must be overwritten
  *
- * Writes nothing but @dst, @counter and @scratch, and leaves no vector register
- * and no register that held a key behind.
+ * Writes nothing but @dst, @counter and the scratch memory, and leaves no vector
+ * register and no register that held a key behind. If the state's claim is 0, it
+ * comes to its end early.
  */
-SYM_FUNC_START(__arch_chacha20_blocks_sse2)
 	.cfi_startproc
-	xor	%eax, %eax
+SYM_FUNC_START(__arch_chacha20_blocks_sse2)
+	lea	VGETRANDOM_CLAIM(%r8), claim
+	add	$VGETRANDOM_SCRATCH, idle
 	jmp	__arch_chacha20_groups_sse2
-	.cfi_endproc
 SYM_FUNC_END(__arch_chacha20_blocks_sse2)
+	.cfi_endproc
 
 /* What both have in common. */
-SYM_FUNC_START(__arch_chacha20_groups_sse2)
 	.cfi_startproc
+SYM_FUNC_START(__arch_chacha20_groups_sse2)
 	mov	24(%rsi), key3
 	mov	16(%rsi), key2
 	mov	8(%rsi), key1
@@ -235,7 +245,7 @@ SYM_FUNC_START(__arch_chacha20_groups_sse2)
 	key_high key2
 	movdqa	temp, row9
 	key_low	key3d
-	movdqu	temp, IDLE
+	movdqu	temp, (idle)
 	key_high key3
 	movdqa	temp, row11
 	movq	(counter), row12
@@ -264,6 +274,7 @@ SYM_FUNC_START(__arch_chacha20_groups_sse2)
 	paddd	16 + .Lconstants(%rip), row1
 	paddd	32 + .Lconstants(%rip), row2
 	paddd	48 + .Lconstants(%rip), row3
+	return_if_lost
 	store_rows 0, row0, row1, row2, row3
 
 	key_low	key0d
@@ -277,7 +288,8 @@ SYM_FUNC_START(__arch_chacha20_groups_sse2)
 	store_rows 16, row4, row5, row6, row7
 
 	/* row 10 comes back; rows 0 to 7 are free */
-	movdqu	IDLE, row0
+	movdqu	(idle), row0
+	return_if_lost
 	key_low	key2d
 	paddd	temp, row8_10
 	key_high key2
@@ -304,7 +316,6 @@ SYM_FUNC_START(__arch_chacha20_groups_sse2)
 	jb	.Lpart
 	addq	$4, (counter)
 	add	$256, dst
-	add	step, scratch
 	sub	$4 * 256, nblocks
 	jnz	.Lgroup
 	jmp	.Lclear
@@ -321,5 +332,5 @@ SYM_FUNC_START(__arch_chacha20_groups_sse2)
 	pxor	%xmm\i, %xmm\i
 	.endr
 	RET
-	.cfi_endproc
 SYM_FUNC_END(__arch_chacha20_groups_sse2)
+	.cfi_endproc

@@ -112,9 +112,13 @@ TEST_F(call, params_may_lie_across_a_page_boundary)
 /* Each of these is an ordinary call with a state of a wrong size, hence the syscall's answer. */
 TEST_F(call, params_query_needs_all_its_arguments)
 {
-	unsigned char params[sizeof(struct vgetrandom_params)], buf[16];
+	unsigned char *params, buf[16];
 
-	memset(params, GUARD, sizeof(params));
+	/* where a state could be, else that is what is wrong with it */
+	params = mmap(NULL, self->page_size, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, params);
+	memset(params, GUARD, self->page_size);
 	memset(buf, GUARD, sizeof(buf));
 	EXPECT_EQ(0, self->v.call(buf, 0, 0, params, ~0UL));
 	EXPECT_EQ(0, self->v.call(NULL, 0, GRND_NONBLOCK, params, ~0UL));
@@ -122,12 +126,12 @@ TEST_F(call, params_query_needs_all_its_arguments)
 	EXPECT_EQ(-EFAULT, self->v.call(NULL, 16, 0, params, ~0UL));
 	EXPECT_EQ(0, self->v.call(NULL, 0, 0, params, 0));
 	EXPECT_EQ(0, self->v.call(NULL, 0, 0, params, ~0UL - 1));
-	EXPECT_TRUE(is_filled(params, sizeof(params), GUARD));
+	EXPECT_TRUE(is_filled(params, self->page_size, GUARD));
 	EXPECT_TRUE(is_filled(buf, sizeof(buf), GUARD));
 
 	EXPECT_EQ(16, self->v.call(buf, 16, 0, params, ~0UL));
 	EXPECT_FALSE(is_filled(buf, sizeof(buf), GUARD));
-	EXPECT_TRUE(is_filled(params, sizeof(params), GUARD));
+	EXPECT_TRUE(is_filled(params, self->page_size, GUARD));
 }
 
 /*

@@ -6,6 +6,14 @@
 #ifndef _ASM_X86_VDSO_VGETRANDOM_H
 #define _ASM_X86_VDSO_VGETRANDOM_H
 
+/* What the kernels use of struct vgetrandom_state. */
+#define VGETRANDOM_CLAIM	12
+#define VGETRANDOM_KEY		32
+/* 32 bytes behind a stream of eight blocks, never handed out */
+#define VGETRANDOM_SCRATCH	(VGETRANDOM_KEY + 8 * 64)
+
+#ifndef __ASSEMBLY__
+
 #include <linux/compiler.h>
 #include <linux/types.h>
 #include <vdso/datapage.h>
@@ -21,11 +29,11 @@
 #define VGETRANDOM_STATE_ALIGN	64
 
 void __arch_chacha20_blocks_sse2(u8 *dst, const u32 *key, u32 *counter,
-				 size_t nblocks, u8 *scratch);
+				 size_t nblocks, void *state);
 void __arch_chacha20_blocks_avx2(u8 *dst, const u32 *key, u32 *counter,
-				 size_t nblocks, u8 *scratch);
+				 size_t nblocks, void *state);
 void __arch_chacha20_blocks_avx512(u8 *dst, const u32 *key, u32 *counter,
-				   size_t nblocks, u8 *scratch);
+				   size_t nblocks, void *state);
 
 /*
  * As many as the widest kernel makes at once, or eight: two passes of the
@@ -47,54 +55,46 @@ __arch_vgetrandom_group(const struct vdso_rng_data *rng)
 }
 
 static __always_inline void
-__arch_vgetrandom_chacha20(const struct vdso_rng_data *rng, u8 *dst, u32 *key,
-			   u32 *counter, size_t nblocks)
+__arch_vgetrandom_chacha20(const struct vdso_rng_data *rng, u8 *dst,
+			   const u32 *key, u32 *counter, size_t nblocks,
+			   void *state)
 {
-	/* the eighth block of the stream that the key begins */
-	u8 *scratch = (u8 *)key + 7 * CHACHA_BLOCK_SIZE;
+	u64 *scratch = state + VGETRANDOM_SCRATCH;
 
 	switch (READ_ONCE(rng->level)) {
 	case VGETRANDOM_AVX512:
-		__arch_chacha20_blocks_avx512(dst, key, counter, nblocks,
-					      scratch);
-		break;
+		__arch_chacha20_blocks_avx512(dst, key, counter, nblocks, state);
+		return;
 	case VGETRANDOM_AVX2:
-		__arch_chacha20_blocks_avx2(dst, key, counter, nblocks, scratch);
+		__arch_chacha20_blocks_avx2(dst, key, counter, nblocks, state);
 		break;
 	default:
-		__arch_chacha20_blocks_sse2(dst, key, counter, nblocks, scratch);
+		__arch_chacha20_blocks_sse2(dst, key, counter, nblocks, state);
 	}
+	for (unsigned int i = 0; i < 4; i++)
+		WRITE_ONCE(scratch[i], 0);
 }
 
-/* Copies and wipes; @len is a multiple of 64, and not 0. */
-static __always_inline void __arch_vgetrandom_hand_out(u8 *dst, u8 *src, size_t len)
+/* One instruction each: no signal handler comes between the read and the write. */
+#define __arch_vgetrandom_xor(ptr, value) ({					\
+	asm volatile("xor %1, %0" : "+m" (*(ptr)) : "r" (value));		\
+})
+#define __arch_vgetrandom_add(ptr, value) ({					\
+	asm volatile("add %1, %0" : "+m" (*(ptr)) : "r" (value));		\
+})
+
+static __always_inline bool
+__arch_vgetrandom_rewind(u32 *pos, u32 last, u32 token)
 {
-	/* the compiler does not know of vector registers: none to be clobbered */
-	asm volatile("pxor	%%xmm4, %%xmm4\n"
-		     "1:\n\t"
-		     "movups	(%1), %%xmm0\n\t"
-		     "movups	16(%1), %%xmm1\n\t"
-		     "movups	32(%1), %%xmm2\n\t"
-		     "movups	48(%1), %%xmm3\n\t"
-		     "movups	%%xmm0, (%0)\n\t"
-		     "movups	%%xmm1, 16(%0)\n\t"
-		     "movups	%%xmm2, 32(%0)\n\t"
-		     "movups	%%xmm3, 48(%0)\n\t"
-		     "movups	%%xmm4, (%1)\n\t"
-		     "movups	%%xmm4, 16(%1)\n\t"
-		     "movups	%%xmm4, 32(%1)\n\t"
-		     "movups	%%xmm4, 48(%1)\n\t"
-		     "add	$64, %0\n\t"
-		     "add	$64, %1\n\t"
-		     "sub	$64, %2\n\t"
-		     "jnz	1b\n\t"
-		     "pxor	%%xmm0, %%xmm0\n\t"
-		     "pxor	%%xmm1, %%xmm1\n\t"
-		     "pxor	%%xmm2, %%xmm2\n\t"
-		     "pxor	%%xmm3, %%xmm3"
-		     : "+r" (dst), "+r" (src), "+r" (len) : : "memory");
+	u64 before = (u64)token << 32 | last;
+	bool done;
+
+	/* not locked: whoever else has a part in it is a signal handler */
+	asm volatile("cmpxchg %3, %0"
+		     : "+m" (*(u64 *)pos), "+a" (before), "=@ccz" (done)
+		     : "r" ((u64)token << 32));
+	return done;
 }
 
-#define __arch_vgetrandom_hand_out __arch_vgetrandom_hand_out
-
+#endif /* __ASSEMBLY__ */
 #endif /* _ASM_X86_VDSO_VGETRANDOM_H */

@@ -20,16 +20,16 @@
  * struct test_buffers - what a test works on
  * @want: output of the kernel's ChaCha20
  * @got: output of the vDSO's, of any alignment, between guards
- * @scratch: for the kernels that want some
+ * @state: a state that is claimed
  */
 struct test_buffers {
 	u8 want[TEST_SIZE];
 	u8 got[TEST_GUARD + 64 + TEST_SIZE + TEST_GUARD];
-	u8 scratch[CHACHA_BLOCK_SIZE];
+	u32 state[1024 / sizeof(u32)];
 };
 
 static void test_nostack(u8 *dst, const u32 *key, u32 *counter, size_t nblocks,
-			 u8 *scratch)
+			 void *state)
 {
 	__arch_chacha20_blocks_nostack(dst, key, counter, nblocks);
 }
@@ -37,7 +37,7 @@ static void test_nostack(u8 *dst, const u32 *key, u32 *counter, size_t nblocks,
 static const struct {
 	const char *name;
 	void (*blocks)(u8 *dst, const u32 *key, u32 *counter, size_t nblocks,
-		       u8 *scratch);
+		       void *state);
 	unsigned int feature;
 } test_kernels[] = {
 	{ "nostack", test_nostack, X86_FEATURE_XMM2 },
@@ -56,8 +56,14 @@ static bool test_has(struct kunit *test, unsigned int i)
 
 static int test_init(struct kunit *test)
 {
-	test->priv = kunit_kmalloc(test, sizeof(struct test_buffers), GFP_KERNEL);
-	return test->priv ? 0 : -ENOMEM;
+	struct test_buffers *buffers;
+
+	buffers = kunit_kzalloc(test, sizeof(*buffers), GFP_KERNEL);
+	if (!buffers)
+		return -ENOMEM;
+	buffers->state[VGETRANDOM_CLAIM / sizeof(u32)] = 1;
+	test->priv = buffers;
+	return 0;
 }
 
 /* What the kernel's own ChaCha20 makes of it. */
@@ -87,7 +93,7 @@ static void test_against_reference(struct kunit *test, unsigned int i,
 	memset(buffers->got, TEST_BYTE, sizeof(buffers->got));
 	kernel_fpu_begin();
 	test_kernels[i].blocks(got, key, (u32 *)&count, nblocks,
-			       buffers->scratch);
+			       buffers->state);
 	kernel_fpu_end();
 
 	KUNIT_EXPECT_EQ_MSG(test, 0,
@@ -170,22 +176,23 @@ static void test_published_vector(struct kunit *test)
 		memset(buffers->got, TEST_BYTE, sizeof(buffers->got));
 		kernel_fpu_begin();
 		test_kernels[i].blocks(buffers->got, key, counter, 1,
-				       buffers->scratch);
+				       buffers->state);
 		kernel_fpu_end();
 		KUNIT_EXPECT_EQ_MSG(test, 0, memcmp(want, buffers->got, sizeof(want)),
 				    "%s", test_kernels[i].name);
 	}
 }
 
-/* A refill: the stream replaces its key, and its eighth block is the scratch. */
+/* A refill: the stream replaces its key, in the state. */
 static void test_refill_in_place(struct kunit *test)
 {
 	struct test_buffers *buffers = test->priv;
+	u32 *key = buffers->state + VGETRANDOM_KEY / sizeof(u32);
 	unsigned int i;
 
 	for (i = 1; i < ARRAY_SIZE(test_kernels); i++) {
 		size_t nblocks = test_kernels[i].feature == X86_FEATURE_AVX512F ? 15 : 8;
-		u32 counter[2] = {}, *key = (u32 *)(buffers->got + 32);
+		u32 counter[2] = {};
 
 		if (!test_has(test, i))
 			continue;
@@ -193,12 +200,36 @@ static void test_refill_in_place(struct kunit *test)
 		test_reference(buffers->want, key, 0, nblocks);
 		kernel_fpu_begin();
 		test_kernels[i].blocks((u8 *)key, key, counter, nblocks,
-				       (u8 *)key + 7 * CHACHA_BLOCK_SIZE);
+				       buffers->state);
 		kernel_fpu_end();
 		KUNIT_EXPECT_EQ_MSG(test, 0,
 				    memcmp(buffers->want, key,
 					   nblocks * CHACHA_BLOCK_SIZE),
 				    "%s", test_kernels[i].name);
+	}
+}
+
+/* Whoever has lost the claim must not write to what may be another call's. */
+static void test_lost_claim_ends_it(struct kunit *test)
+{
+	struct test_buffers *buffers = test->priv;
+	unsigned int i;
+
+	buffers->state[VGETRANDOM_CLAIM / sizeof(u32)] = 0;
+	for (i = 1; i < ARRAY_SIZE(test_kernels); i++) {
+		u32 key[8] = {}, counter[2] = {};
+
+		if (!test_has(test, i))
+			continue;
+		memset(buffers->got, TEST_BYTE, sizeof(buffers->got));
+		kernel_fpu_begin();
+		test_kernels[i].blocks(buffers->got, key, counter, TEST_BLOCKS,
+				       buffers->state);
+		kernel_fpu_end();
+		KUNIT_EXPECT_NULL_MSG(test, memchr_inv(buffers->got, TEST_BYTE,
+						       sizeof(buffers->got)),
+				      "%s", test_kernels[i].name);
+		KUNIT_EXPECT_EQ(test, 0, counter[0]);
 	}
 }
 
@@ -208,6 +239,7 @@ static struct kunit_case vgetrandom_chacha_test_cases[] = {
 	KUNIT_CASE(test_counter_carries),
 	KUNIT_CASE(test_published_vector),
 	KUNIT_CASE(test_refill_in_place),
+	KUNIT_CASE(test_lost_claim_ends_it),
 	{}
 };
 
