@@ -13,7 +13,7 @@ tree = build/$(BASE)$(if $(filter production,$(CONFIG)),,-$(CONFIG))
 override CMD := $(value CMD)
 export CMD FILES TIMEOUT T
 
-.PHONY: help setup kernel run test test-full bench boot shell import discard series hooks clean
+.PHONY: help setup kernel run test test-full test-clients bench traces interfaces pressure boot shell import discard series hooks clean
 
 help:
 	@sed -n 's/^#: //p' Makefile
@@ -22,7 +22,13 @@ help:
 #: make test     run all tests; T=name runs those whose name contains it
 #: make test-full
 #:               the same, and statistics of the generator's output (T=statistics)
+#: make test-clients
+#:               run unmodified programs of Debian 13: glibc 2.41, Go 1.24
 #: make bench    measure the vDSO's getrandom() on this machine's CPU
+#: make traces   look in a guest's memory for what pages held that are gone
+#: make interfaces
+#:               compare each interface with the base's: writes docs/interfaces.md
+#: make pressure count which pages go while memory is short, here and in the base
 #: make kernel   build the kernel only, into build/BASE[-CONFIG]
 #: make boot CMD='command' FILES='file ...' [TIMEOUT=120]
 #:               run a command in the guest; the files are in /tests
@@ -52,8 +58,29 @@ test: setup
 test-full: setup
 	@scripts/test --full --base $(BASE) $${T:+"$$T"}
 
+test-clients: setup
+	@scripts/test --base $(BASE) clients
+
 bench: setup
 	@scripts/bench --base $(BASE)
+
+traces: kernel
+	@scripts/build $(BASE) stock
+	@scripts/programs build/$(BASE) build/programs/traces-$(BASE) guest
+	@scripts/traces build/programs/traces-$(BASE)/vgetrandom_traces build/$(BASE) build/$(BASE)-stock
+
+pressure: kernel
+	@scripts/build $(BASE) stock
+	@scripts/programs build/$(BASE) build/programs/pressure-$(BASE) guest
+	@scripts/pressure build/programs/pressure-$(BASE)/vgetrandom_pressure build/$(BASE) \
+		build/$(BASE)-stock
+
+interfaces: kernel
+	@scripts/build $(BASE) stock
+	@scripts/programs build/$(BASE) build/programs/interfaces-$(BASE) guest
+	@scripts/interfaces build/programs/interfaces-$(BASE)/vgetrandom_interfaces \
+		build/$(BASE) build/$(BASE)-stock >build/interfaces.md
+	@mkdir -p docs && mv build/interfaces.md docs/interfaces.md && echo "docs/interfaces.md is written"
 
 boot: kernel
 	@[ -n "$$CMD" ] || { echo "make boot: CMD='command' is missing" >&2; exit 2; }

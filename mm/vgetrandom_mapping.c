@@ -20,6 +20,7 @@
  * vgetrandom_mapping.lock.  The shrinker comes from the list, in the wrong
  * order, and with any lock of mm held by whoever allocates: it only tries.
  */
+#include <linux/debugfs.h>
 #include <linux/highmem.h>
 #include <linux/init.h>
 #include <linux/list_lru.h>
@@ -89,6 +90,9 @@ static struct list_lru vgetrandom_lru;
 
 /* scans of the shrinker, each of one or more calls of .scan_objects */
 static atomic_t vgetrandom_scans = ATOMIC_INIT(0);
+
+/* pages that a scan left because the locks of their VMA and mm were taken */
+static atomic_t vgetrandom_skipped = ATOMIC_INIT(0);
 
 static const struct vm_special_mapping vgetrandom_mapping_empty;
 
@@ -731,8 +735,12 @@ vgetrandom_page_trylock_vma(struct vgetrandom_page *page, bool *mmap_locked)
 
 	vma = lock_vma_under_rcu(mm, addr);
 	*mmap_locked = !vma;
-	if (vma || !mmap_read_trylock(mm))
+	if (vma)
 		return vma;
+	if (!mmap_read_trylock(mm)) {
+		atomic_inc(&vgetrandom_skipped);
+		return NULL;
+	}
 	vma = vma_lookup(mm, addr);
 	if (!vma)
 		mmap_read_unlock(mm);
@@ -892,12 +900,22 @@ static int __init vgetrandom_mapping_init(void)
 
 	vgetrandom_shrinker->count_objects = vgetrandom_shrink_count;
 	vgetrandom_shrinker->scan_objects = vgetrandom_shrink_scan;
-	/* at the highest priority one scan visits each page once */
-	vgetrandom_shrinker->seeks = 2 * DEFAULT_SEEKS;
+	/* less than others': a new page and a reseed, no page to be written */
+	vgetrandom_shrinker->seeks = 1;
 	shrinker_register(vgetrandom_shrinker);
 	return 0;
 }
 core_initcall(vgetrandom_mapping_init);
+
+/* /sys/kernel/debug/vgetrandom_mapping/skipped: how often locks kept pages */
+static int __init vgetrandom_mapping_debugfs_init(void)
+{
+	debugfs_create_atomic_t("skipped", 0400,
+				debugfs_create_dir("vgetrandom_mapping", NULL),
+				&vgetrandom_skipped);
+	return 0;
+}
+late_initcall(vgetrandom_mapping_debugfs_init);
 
 #ifdef CONFIG_VGETRANDOM_MAPPING_KUNIT_TEST
 #include "tests/vgetrandom_mapping_kunit.c"

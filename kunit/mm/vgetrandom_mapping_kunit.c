@@ -552,6 +552,7 @@ static void test_shrinker_leaves_what_is_busy(struct kunit *test)
 {
 	unsigned long addr = test_map(test, 1);
 	struct vgetrandom_mapping *mapping = test_mapping(test, addr);
+	int skipped = atomic_read(&vgetrandom_skipped);
 	struct folio *folio;
 
 	test_unmap_ptes(test, addr, PAGE_SIZE);
@@ -569,7 +570,9 @@ static void test_shrinker_leaves_what_is_busy(struct kunit *test)
 
 	mmap_write_lock(current->mm);
 	vma_start_write(vma_lookup(current->mm, addr));
+	KUNIT_EXPECT_EQ(test, skipped, atomic_read(&vgetrandom_skipped));
 	KUNIT_EXPECT_EQ(test, 0UL, test_shrink(10));
+	KUNIT_EXPECT_LT(test, skipped, atomic_read(&vgetrandom_skipped));
 	mmap_write_unlock(current->mm);
 
 	KUNIT_EXPECT_EQ(test, 1U, test_pages(mapping));
