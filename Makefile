@@ -13,7 +13,7 @@ tree = build/$(BASE)$(if $(filter production,$(CONFIG)),,-$(CONFIG))
 override CMD := $(value CMD)
 export CMD FILES TIMEOUT T
 
-.PHONY: help setup kernel run test test-full test-clients bench traces interfaces pressure boot shell import discard series hooks clean
+.PHONY: help setup kernel run test test-full test-clients bench compared traces interfaces pressure boot shell import discard series hooks clean
 
 help:
 	@sed -n 's/^#: //p' Makefile
@@ -64,23 +64,20 @@ test-clients: setup
 bench: setup
 	@scripts/bench --base $(BASE)
 
-traces: kernel
-	@scripts/build $(BASE) stock
-	@scripts/programs build/$(BASE) build/programs/traces-$(BASE) guest
-	@scripts/traces build/programs/traces-$(BASE)/vgetrandom_traces build/$(BASE) build/$(BASE)-stock
+# both kernels, and the programs that tell how they differ
+compared = build/programs/compared-$(BASE)
 
-pressure: kernel
+compared: kernel
 	@scripts/build $(BASE) stock
-	@scripts/programs build/$(BASE) build/programs/pressure-$(BASE) guest
-	@scripts/pressure build/programs/pressure-$(BASE)/vgetrandom_pressure build/$(BASE) \
-		build/$(BASE)-stock
+	@scripts/programs build/$(BASE) $(compared) guest
 
-interfaces: kernel
-	@scripts/build $(BASE) stock
-	@scripts/programs build/$(BASE) build/programs/interfaces-$(BASE) guest
-	@scripts/interfaces build/programs/interfaces-$(BASE)/vgetrandom_interfaces \
-		build/$(BASE) build/$(BASE)-stock >build/interfaces.md
-	@mkdir -p docs && mv build/interfaces.md docs/interfaces.md && echo "docs/interfaces.md is written"
+traces pressure: compared
+	@scripts/$@ $(compared)/vgetrandom_$@ build/$(BASE) build/$(BASE)-stock
+
+interfaces: compared
+	@scripts/interfaces $(compared)/vgetrandom_interfaces build/$(BASE) build/$(BASE)-stock \
+		>build/interfaces.md
+	@mv build/interfaces.md docs/interfaces.md && echo "docs/interfaces.md is written"
 
 boot: kernel
 	@[ -n "$$CMD" ] || { echo "make boot: CMD='command' is missing" >&2; exit 2; }

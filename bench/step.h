@@ -6,13 +6,13 @@
  *	{
  *		greg_t *regs = ((ucontext_t *)context)->uc_mcontext.gregs;
  *
- *		if (regs[REG_RIP] == (greg_t)step_returned)
- *			regs[REG_EFL] &= ~STEP_FLAG;
+ *		if (step_has_ended(regs))
+ *			return;
  *		...
  *	}
  *
- * At step_returned is a breakpoint, which comes as a second signal, with the address behind it,
- * unless the first one goes past it.
+ * At step_returned is a breakpoint, which comes as a signal, with the address behind it, if the
+ * call was not stepped through to its end; or a second one, if the first has not gone past it.
  */
 
 #ifndef STEP_H
@@ -88,5 +88,20 @@ asm(".pushsection .text\n"
     "	ret\n"
     ".size step_call, . - step_call\n"
     ".popsection\n");
+
+/**
+ * step_has_ended - go past the breakpoint, without more signals, if the call has returned
+ * @regs:	of the signal's context
+ *
+ * Returns: whether it has.
+ */
+static inline int step_has_ended(greg_t *regs)
+{
+	if (regs[REG_RIP] != (greg_t)step_returned)
+		return 0;
+	regs[REG_EFL] &= ~STEP_FLAG;
+	regs[REG_RIP]++;
+	return 1;
+}
 
 #endif /* STEP_H */

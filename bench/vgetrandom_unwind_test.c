@@ -79,12 +79,9 @@ static void trapped(int sig, siginfo_t *info, void *context)
 
 	(void)sig;
 	(void)info;
-	look.ip = regs[REG_RIP];
-	if (look.ip == (uintptr_t)step_returned) {
-		regs[REG_EFL] &= ~STEP_FLAG;
-		regs[REG_RIP]++;
+	if (step_has_ended(regs))
 		return;
-	}
+	look.ip = regs[REG_RIP];
 	if (look.ip - look.code >= look.size || ++look.visits[look.ip - look.code] > VISITS)
 		return;
 	look.instructions++;

@@ -653,10 +653,8 @@ static void trapped_in_kernel(int sig, siginfo_t *info, void *context)
 
 	(void)sig;
 	(void)info;
-	if (ip == step_returned) {
-		regs[REG_EFL] &= ~STEP_FLAG;
-		regs[REG_RIP]++;
-	} else if (ip >= lost.begin && ip < lost.end && lost.instructions++ == lost.vanishes) {
+	if (!step_has_ended(regs) && ip >= lost.begin && ip < lost.end &&
+	    lost.instructions++ == lost.vanishes) {
 		memset(lost.state, 0, STATE_MAX);
 		/* on to the breakpoint in the end */
 		regs[REG_EFL] &= ~STEP_FLAG;

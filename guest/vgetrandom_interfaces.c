@@ -46,10 +46,8 @@
 #include <unistd.h>
 
 #include "../tools/testing/selftests/vDSO/vgetrandom_vdso.h"
+#include "guest.h"
 
-#ifndef MAP_DROPPABLE
-#define MAP_DROPPABLE		0x08
-#endif
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE		25
 #endif
@@ -62,7 +60,6 @@
 #define __NR_mseal		462
 #endif
 
-#define PAGE			4096UL
 #define PAGES			4
 #define SIZE			(PAGES * PAGE)
 #define MARK			0x5a
@@ -120,22 +117,6 @@ static const char *touched(volatile char *p, bool write)
 	const char *sig = touch(p, write);
 
 	return *sig ? sig : "works";
-}
-
-static bool try_put(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY);
-	bool done = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-
-	if (fd >= 0)
-		close(fd);
-	return done;
-}
-
-static void put(const char *path, const char *text)
-{
-	if (!try_put(path, text))
-		err(1, "%s", path);
 }
 
 /* The first line of a file that begins with @word, of the mapping that has @address; what follows. */

@@ -31,23 +31,9 @@
 #include <unistd.h>
 
 #include "../tools/testing/selftests/vDSO/vgetrandom_vdso.h"
+#include "guest.h"
 
-#ifndef MAP_DROPPABLE
-#define MAP_DROPPABLE	0x08
-#endif
-
-#define PAGE		4096UL
-#define MIB		(1UL << 20)
 #define GROUP		"/sys/fs/cgroup/pressure"
-
-static void put(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY);
-
-	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
-		err(1, "%s", path);
-	close(fd);
-}
 
 /* Each page written. */
 static char *written(size_t size, int flags)

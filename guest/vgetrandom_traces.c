@@ -29,14 +29,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#ifndef MAP_DROPPABLE
-#define MAP_DROPPABLE	0x08
-#endif
+#include "guest.h"
 
-#define PAGE		4096UL
 #define PAGES		64
 #define SIZE		(PAGES * PAGE)
-#define MIB		(1UL << 20)
 #define LIMIT		(16 * MIB)
 #define LIMIT_TEXT	"16M"
 
@@ -68,15 +64,6 @@ static unsigned char *written(unsigned int way)
 	for (uint64_t i = 0; i < SIZE / sizeof(*p); i++)
 		((volatile uint64_t *)p)[i] = word(way, i);
 	return (unsigned char *)p;
-}
-
-static void put(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY);
-
-	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
-		err(1, "%s", path);
-	close(fd);
 }
 
 /* Other memory, written: on the node where no page is that is looked for. */
