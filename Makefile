@@ -13,7 +13,7 @@ tree = build/$(BASE)$(if $(filter production,$(CONFIG)),,-$(CONFIG))
 override CMD := $(value CMD)
 export CMD FILES TIMEOUT T
 
-.PHONY: help setup kernel run test test-full test-clients bench compared traces interfaces pressure boot shell import discard series hooks clean
+.PHONY: help setup kernel run test test-full test-clients bench compared traces interfaces pressure scale boot shell import discard series hooks clean
 
 help:
 	@sed -n 's/^#: //p' Makefile
@@ -29,6 +29,7 @@ help:
 #: make interfaces
 #:               compare each interface with the base's: writes docs/interfaces.md
 #: make pressure count which pages go while memory is short, here and in the base
+#: make scale    measure in instructions what much of the memory costs, here and there
 #: make kernel   build the kernel only, into build/BASE[-CONFIG]
 #: make boot CMD='command' FILES='file ...' [TIMEOUT=120]
 #:               run a command in the guest; the files are in /tests
@@ -71,8 +72,11 @@ compared: kernel
 	@scripts/build $(BASE) stock
 	@scripts/programs build/$(BASE) $(compared) guest
 
-traces pressure: compared
+traces: compared
 	@scripts/$@ $(compared)/vgetrandom_$@ build/$(BASE) build/$(BASE)-stock
+
+pressure scale: compared
+	@scripts/counts $@ $(compared)/vgetrandom_$@ build/$(BASE) build/$(BASE)-stock
 
 interfaces: compared
 	@scripts/interfaces $(compared)/vgetrandom_interfaces build/$(BASE) build/$(BASE)-stock \

@@ -517,6 +517,16 @@ static void read_cache(long cpu, unsigned int index, const char *what, char *lin
 	bench_read_line(path, line, size);
 }
 
+/* The C library asks the CPU itself: a virtual machine's kernel may not know of caches. */
+static size_t cache_size_by_cpuid(unsigned int level, const char *type)
+{
+	int name = level == 2 ? _SC_LEVEL2_CACHE_SIZE :
+		   *type == 'I' ? _SC_LEVEL1_ICACHE_SIZE : _SC_LEVEL1_DCACHE_SIZE;
+	long size = sysconf(name);
+
+	return size > 0 ? size : 0;
+}
+
 /* The size of a cache, or 0 if it is not known. */
 static size_t cache_size(long cpu, unsigned int level, const char *type)
 {
@@ -532,7 +542,7 @@ static size_t cache_size(long cpu, unsigned int level, const char *type)
 		read_cache(cpu, i, "size", line, sizeof(line));
 		return strtoul(line, NULL, 10) * 1024;
 	}
-	return 0;
+	return cache_size_by_cpuid(level, type);
 }
 
 /* Twice the L1 caches, or four times the L2 cache, as replacement is not strictly by age. */

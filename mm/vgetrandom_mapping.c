@@ -20,7 +20,6 @@
  * vgetrandom_mapping.lock.  The shrinker comes from the list, in the wrong
  * order, and with any lock of mm held by whoever allocates: it only tries.
  */
-#include <linux/debugfs.h>
 #include <linux/highmem.h>
 #include <linux/init.h>
 #include <linux/list_lru.h>
@@ -36,8 +35,12 @@
 #include <linux/slab.h>
 #include <linux/swap.h>
 #include <linux/vgetrandom.h>
+#include <linux/vmstat.h>
 
 #include "internal.h"
+
+#define CREATE_TRACE_POINTS
+#include <trace/events/vgetrandom.h>
 
 /**
  * struct vgetrandom_mapping - the pages of one mapping in one mm
@@ -90,9 +93,6 @@ static struct list_lru vgetrandom_lru;
 
 /* scans of the shrinker, each of one or more calls of .scan_objects */
 static atomic_t vgetrandom_scans = ATOMIC_INIT(0);
-
-/* pages that a scan left because the locks of their VMA and mm were taken */
-static atomic_t vgetrandom_skipped = ATOMIC_INIT(0);
 
 static const struct vm_special_mapping vgetrandom_mapping_empty;
 
@@ -195,6 +195,14 @@ static void vgetrandom_mapping_insert(struct vgetrandom_mapping *mapping,
 	rb_insert_color(&page->node, &mapping->pages);
 }
 
+/* For /proc/vmstat and memory.stat, and for who guesses what can be had. */
+static void vgetrandom_page_account(struct folio *folio, int pages)
+{
+	lruvec_stat_mod_folio(folio, NR_VGETRANDOM_PAGES, pages);
+	mod_node_page_state(folio_pgdat(folio), NR_KERNEL_MISC_RECLAIMABLE,
+			    pages);
+}
+
 /*
  * Makes a zeroed page for @addr, charged to the mm's memory cgroup: a fault may
  * come from another process, by ptrace or process_vm_writev().  May sleep and
@@ -234,7 +242,7 @@ vgetrandom_page_alloc(struct vgetrandom_mapping *mapping,
 	clear_user_highpage(folio_page(folio, 0), addr);
 	/* orders the zeros before the page table entry */
 	__folio_mark_uptodate(folio);
-	mod_node_page_state(folio_pgdat(folio), NR_KERNEL_MISC_RECLAIMABLE, 1);
+	vgetrandom_page_account(folio, 1);
 	return page;
 
 free_page:
@@ -256,7 +264,7 @@ static void vgetrandom_page_free(struct vgetrandom_page *page)
 	/* touching a broken page might be fatal; it is never used again */
 	if (!PageHWPoison(folio_page(folio, 0)))
 		clear_highpage(folio_page(folio, 0));
-	mod_node_page_state(folio_pgdat(folio), NR_KERNEL_MISC_RECLAIMABLE, -1);
+	vgetrandom_page_account(folio, -1);
 	folio_put(folio);
 	kmem_cache_free(vgetrandom_page_cache, page);
 }
@@ -302,19 +310,31 @@ static void vgetrandom_page_link(struct vgetrandom_page *page)
 	vgetrandom_shrinker_wake(memcg, nid);
 }
 
-static void vgetrandom_page_unlink(struct vgetrandom_page *page)
+static void vgetrandom_page_unlink(struct vgetrandom_page *page,
+				   enum vgetrandom_drop_cause cause)
 {
 	struct folio *folio = page->folio;
 
 	lockdep_assert_held(&page->mapping->lock);
+	trace_vgetrandom_drop(page->mapping->mm, page->vpn << PAGE_SHIFT, cause);
 	rb_erase(&page->node, &page->mapping->pages);
 	list_lru_del(&vgetrandom_lru, &page->lru, folio_nid(folio),
 		     folio_memcg(folio));
 }
 
+static void vgetrandom_page_skip(const struct vgetrandom_page *page,
+				 enum vgetrandom_skip_cause cause)
+{
+	/* a move may just renumber it, if the mapping is not locked */
+	trace_vgetrandom_skip(page->mapping->mm,
+			      READ_ONCE(page->vpn) << PAGE_SHIFT, cause);
+	if (cause == VGETRANDOM_SKIP_VMA_LOCKED)
+		count_vm_event(VGETRANDOM_SKIPPED);
+}
+
 /*
- * Unmaps a page and unlinks it from its mapping, unless something besides the
- * mapping uses it (a pin by GUP) and @pinned_too is false.  Called with the
+ * Unmaps a page and unlinks it from its mapping.  If something besides the
+ * mapping uses it (a pin by GUP), only MADV_DONTNEED does.  Called with the
  * mapping and the folio locked: the folio lock keeps out a fault that found the
  * page, which holds it until the page table entry is there.
  *
@@ -324,8 +344,10 @@ static void vgetrandom_page_unlink(struct vgetrandom_page *page)
  * Return: whether the page was unlinked and is now the caller's to free.
  */
 static bool vgetrandom_page_drop(struct vgetrandom_page *page,
-				 struct vm_area_struct *vma, bool pinned_too)
+				 struct vm_area_struct *vma,
+				 enum vgetrandom_drop_cause cause)
 {
+	bool pinned_too = cause == VGETRANDOM_DROP_DONTNEED;
 	struct folio *folio = page->folio;
 
 	/* not worth a fault of the user to find out that it is pinned */
@@ -344,7 +366,7 @@ static bool vgetrandom_page_drop(struct vgetrandom_page *page,
 			return false;
 		folio_ref_unfreeze(folio, 1);
 	}
-	vgetrandom_page_unlink(page);
+	vgetrandom_page_unlink(page, cause);
 	return true;
 }
 
@@ -361,7 +383,7 @@ static bool vgetrandom_page_drop(struct vgetrandom_page *page,
 static void vgetrandom_mapping_forget(struct vgetrandom_mapping *mapping,
 				      unsigned long vpn, unsigned long last,
 				      struct vm_area_struct *vma,
-				      bool pinned_too)
+				      enum vgetrandom_drop_cause cause)
 {
 	struct vgetrandom_page *page, *next;
 	unsigned int left;
@@ -380,10 +402,10 @@ static void vgetrandom_mapping_forget(struct vgetrandom_mapping *mapping,
 			if (vma) {
 				folio_lock(folio);
 				unlinked = vgetrandom_page_drop(page, vma,
-								pinned_too);
+								cause);
 				folio_unlock(folio);
 			} else {
-				vgetrandom_page_unlink(page);
+				vgetrandom_page_unlink(page, cause);
 			}
 			if (unlinked)
 				list_add(&page->lru, &forgotten);
@@ -398,7 +420,7 @@ static void vgetrandom_mapping_forget(struct vgetrandom_mapping *mapping,
 /* Drops a range of @vma.  mmap_lock is held, for reading at least. */
 static void vgetrandom_mapping_drop(struct vm_area_struct *vma,
 				    unsigned long start, unsigned long end,
-				    bool pinned_too)
+				    enum vgetrandom_drop_cause cause)
 {
 	struct vgetrandom_mapping *mapping = vgetrandom_mapping_of(vma);
 
@@ -408,7 +430,7 @@ static void vgetrandom_mapping_drop(struct vm_area_struct *vma,
 	/* one flush for the range; a fault in flight may map a page again */
 	zap_page_range_single(vma, start, end - start, NULL);
 	vgetrandom_mapping_forget(mapping, start >> PAGE_SHIFT,
-				  (end - 1) >> PAGE_SHIFT, vma, pinned_too);
+				  (end - 1) >> PAGE_SHIFT, vma, cause);
 }
 
 static vm_fault_t vgetrandom_mapping_fault(const struct vm_special_mapping *spec,
@@ -417,6 +439,7 @@ static vm_fault_t vgetrandom_mapping_fault(const struct vm_special_mapping *spec
 {
 	struct vgetrandom_page *page, *unused = NULL, *broken = NULL;
 	struct vgetrandom_mapping *mapping;
+	bool fresh = false;
 
 	/* left over from an mremap() that failed, and could not be undone */
 	if (vma->vm_pgoff != vma->vm_start >> PAGE_SHIFT)
@@ -437,15 +460,17 @@ static vm_fault_t vgetrandom_mapping_fault(const struct vm_special_mapping *spec
 
 		page = vgetrandom_mapping_find(mapping, vmf->pgoff);
 		if (page && PageHWPoison(folio_page(page->folio, 0))) {
-			vgetrandom_page_unlink(page);
+			vgetrandom_page_unlink(page, VGETRANDOM_DROP_POISON);
 			broken = page;
 			page = NULL;
 		}
 		if (!page) {
 			swap(page, unused);
 			vgetrandom_page_link(page);
+			fresh = true;
 		}
 	}
+	trace_vgetrandom_fault(vma->vm_mm, vmf->address, fresh);
 	/*
 	 * Locked until it is mapped: a page that is dropped in between would be
 	 * mapped after its wipe, and never be wiped again.
@@ -474,10 +499,13 @@ static void vgetrandom_mapping_open(const struct vm_special_mapping *spec,
 
 	if (!mapping)
 		return;
-	if (vma->vm_mm == mapping->mm)
+	if (vma->vm_mm == mapping->mm) {
 		refcount_inc(&mapping->refs);
-	else
-		vma->vm_private_data = (void *)&vgetrandom_mapping_empty;
+		return;
+	}
+	vma->vm_private_data = (void *)&vgetrandom_mapping_empty;
+	trace_vgetrandom_fork(mapping->mm, vma->vm_mm, vma->vm_start,
+			      vma->vm_end);
 }
 
 /* A VMA goes away.  Its page table entries are gone and flushed. */
@@ -496,7 +524,7 @@ static void vgetrandom_mapping_close(const struct vm_special_mapping *spec,
 	if (vma->vm_pgoff == vma->vm_start >> PAGE_SHIFT)
 		vgetrandom_mapping_forget(mapping, vma->vm_pgoff,
 					  (vma->vm_end - 1) >> PAGE_SHIFT,
-					  NULL, true);
+					  NULL, VGETRANDOM_DROP_UNMAP);
 	vgetrandom_mapping_put(mapping);
 }
 
@@ -664,10 +692,12 @@ bool vgetrandom_mapping_madvise(struct vm_area_struct *vma,
 	case MADV_DONTNEED:
 	case MADV_DONTNEED_LOCKED:
 	case MADV_FREE:
-		vgetrandom_mapping_drop(vma, start, end, true);
+		vgetrandom_mapping_drop(vma, start, end,
+					VGETRANDOM_DROP_DONTNEED);
 		return true;
 	case MADV_PAGEOUT:
-		vgetrandom_mapping_drop(vma, start, end, false);
+		vgetrandom_mapping_drop(vma, start, end,
+					VGETRANDOM_DROP_PAGEOUT);
 		return true;
 	case MADV_WIPEONFORK:
 		return true;
@@ -709,12 +739,20 @@ static bool vgetrandom_page_reclaim(struct vgetrandom_page *page,
 	struct folio *folio = page->folio;
 	bool dropped = false;
 
-	if (!folio_trylock(folio))
+	if (!folio_trylock(folio)) {
+		vgetrandom_page_skip(page, VGETRANDOM_SKIP_PAGE_LOCKED);
 		return false;
+	}
 	if (vgetrandom_page_clear_young(page, vma))
 		page->spared = scan;
-	else if (page->spared != scan)
-		dropped = vgetrandom_page_drop(page, vma, false);
+	if (page->spared == scan) {
+		vgetrandom_page_skip(page, VGETRANDOM_SKIP_USED);
+	} else {
+		dropped = vgetrandom_page_drop(page, vma,
+					       VGETRANDOM_DROP_RECLAIM);
+		if (!dropped)
+			vgetrandom_page_skip(page, VGETRANDOM_SKIP_PINNED);
+	}
 	folio_unlock(folio);
 	return dropped;
 }
@@ -738,12 +776,14 @@ vgetrandom_page_trylock_vma(struct vgetrandom_page *page, bool *mmap_locked)
 	if (vma)
 		return vma;
 	if (!mmap_read_trylock(mm)) {
-		atomic_inc(&vgetrandom_skipped);
+		vgetrandom_page_skip(page, VGETRANDOM_SKIP_VMA_LOCKED);
 		return NULL;
 	}
 	vma = vma_lookup(mm, addr);
-	if (!vma)
+	if (!vma) {
 		mmap_read_unlock(mm);
+		vgetrandom_page_skip(page, VGETRANDOM_SKIP_EXITING);
+	}
 	return vma;
 }
 
@@ -790,20 +830,27 @@ static enum lru_status vgetrandom_lru_isolate(struct list_head *item,
 	bool dropped = false;
 	bool mmap_locked;
 
-	if (!vgetrandom_page_is_wanted(page, walk->sc) ||
-	    !mutex_trylock(&mapping->lock))
+	if (!vgetrandom_page_is_wanted(page, walk->sc))
 		return LRU_ROTATE;
+	if (!mutex_trylock(&mapping->lock)) {
+		vgetrandom_page_skip(page, VGETRANDOM_SKIP_MAPPING_LOCKED);
+		return LRU_ROTATE;
+	}
 	refcount_inc(&mapping->refs);
 	list_move_tail(item, &list->list);
 	spin_unlock(lru_lock);
 
 	/* an mm that is being torn down frees its pages itself */
-	if (!mmget_not_zero(mm))
+	if (!mmget_not_zero(mm)) {
+		vgetrandom_page_skip(page, VGETRANDOM_SKIP_EXITING);
 		goto unlock;
+	}
 	vma = vgetrandom_page_trylock_vma(page, &mmap_locked);
 	if (vma) {
 		if (vgetrandom_mapping_of(vma) == mapping)
 			dropped = vgetrandom_page_reclaim(page, vma);
+		else
+			vgetrandom_page_skip(page, VGETRANDOM_SKIP_EXITING);
 		if (mmap_locked)
 			mmap_read_unlock(mm);
 		else
@@ -882,6 +929,7 @@ static unsigned long vgetrandom_shrink_scan(struct shrinker *shrinker,
 	list_lru_shrink_walk(&vgetrandom_lru, sc, vgetrandom_lru_isolate,
 			     &walk);
 	mm_account_reclaimed_pages(walk.dropped);
+	count_vm_events(VGETRANDOM_DROPPED, walk.dropped);
 	return walk.dropped;
 }
 
@@ -906,16 +954,6 @@ static int __init vgetrandom_mapping_init(void)
 	return 0;
 }
 core_initcall(vgetrandom_mapping_init);
-
-/* /sys/kernel/debug/vgetrandom_mapping/skipped: how often locks kept pages */
-static int __init vgetrandom_mapping_debugfs_init(void)
-{
-	debugfs_create_atomic_t("skipped", 0400,
-				debugfs_create_dir("vgetrandom_mapping", NULL),
-				&vgetrandom_skipped);
-	return 0;
-}
-late_initcall(vgetrandom_mapping_debugfs_init);
 
 #ifdef CONFIG_VGETRANDOM_MAPPING_KUNIT_TEST
 #include "tests/vgetrandom_mapping_kunit.c"

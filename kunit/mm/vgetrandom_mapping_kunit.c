@@ -163,6 +163,15 @@ static void test_madvise(struct kunit *test, unsigned long addr,
 	KUNIT_EXPECT_EQ(test, 0, error);
 }
 
+/* What /proc/vmstat says of an event. */
+static unsigned long test_events(enum vm_event_item item)
+{
+	static unsigned long events[NR_VM_EVENT_ITEMS];
+
+	all_vm_events(events);
+	return events[item];
+}
+
 static bool test_folio_is_zero(struct folio *folio)
 {
 	void *data = kmap_local_folio(folio, 0);
@@ -489,6 +498,7 @@ static void test_shrinker_counts_and_drops(struct kunit *test)
 {
 	const unsigned int pages = 100;
 	unsigned long before = test_count();
+	unsigned long dropped = test_events(VGETRANDOM_DROPPED);
 	unsigned long addr = test_map(test, pages);
 	struct vgetrandom_mapping *mapping = test_mapping(test, addr);
 	unsigned int i;
@@ -508,6 +518,7 @@ static void test_shrinker_counts_and_drops(struct kunit *test)
 			test_shrink(pages));
 	KUNIT_EXPECT_EQ(test, 0U, test_pages(mapping));
 	KUNIT_EXPECT_EQ(test, before, test_count());
+	KUNIT_EXPECT_EQ(test, dropped + pages, test_events(VGETRANDOM_DROPPED));
 	for (i = 0; i < pages; i++)
 		KUNIT_EXPECT_EQ(test, 0, test_read(test, addr + i * PAGE_SIZE));
 }
@@ -552,7 +563,7 @@ static void test_shrinker_leaves_what_is_busy(struct kunit *test)
 {
 	unsigned long addr = test_map(test, 1);
 	struct vgetrandom_mapping *mapping = test_mapping(test, addr);
-	int skipped = atomic_read(&vgetrandom_skipped);
+	unsigned long skipped = test_events(VGETRANDOM_SKIPPED);
 	struct folio *folio;
 
 	test_unmap_ptes(test, addr, PAGE_SIZE);
@@ -570,9 +581,9 @@ static void test_shrinker_leaves_what_is_busy(struct kunit *test)
 
 	mmap_write_lock(current->mm);
 	vma_start_write(vma_lookup(current->mm, addr));
-	KUNIT_EXPECT_EQ(test, skipped, atomic_read(&vgetrandom_skipped));
+	KUNIT_EXPECT_EQ(test, skipped, test_events(VGETRANDOM_SKIPPED));
 	KUNIT_EXPECT_EQ(test, 0UL, test_shrink(10));
-	KUNIT_EXPECT_LT(test, skipped, atomic_read(&vgetrandom_skipped));
+	KUNIT_EXPECT_LT(test, skipped, test_events(VGETRANDOM_SKIPPED));
 	mmap_write_unlock(current->mm);
 
 	KUNIT_EXPECT_EQ(test, 1U, test_pages(mapping));

@@ -1,0 +1,61 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=dash
+#
+# Whether a debug kernel is still what it was after all tests: locks are checked, leaks are looked
+# for, none is found, and one that is made on purpose by the kernel's own kmemleak-test.ko is. Nor
+# is a page of a mapping left, as page_owner (which must be on) tells, and one that is in use is
+# told of. Prints TAP.
+
+kmemleak=/sys/kernel/debug/kmemleak
+
+result()
+{
+	number=$((number + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $number $2"
+	else
+		echo "not ok $number $2"
+		failed=1
+	fi
+}
+
+# Two scans: what is only passed on from hand to hand while the first looks is no leak. An object
+# has to be five seconds old.
+scan()
+{
+	sleep 6
+	echo scan >$kmemleak && echo scan >$kmemleak
+}
+
+# How many pages are allocated that were so by the mapping.
+pages()
+{
+	awk -v RS= '/vgetrandom_page_alloc/ { sum += $NF } END { print sum + 0 }' \
+		/sys/kernel/debug/page_owner_stacks/show_stacks
+}
+
+number=0
+failed=0
+echo "TAP version 13"
+echo 1..7
+grep -q '^ debug_locks: *1$' /proc/lockdep_stats
+result $? locks_are_still_checked
+scan
+result $? kmemleak_is_still_enabled
+cat $kmemleak
+[ "$(wc -c <$kmemleak)" = 0 ]
+result $? no_leak
+insmod ./kmemleak-test.ko
+result $? a_leak_is_planted
+scan
+grep -q kmemleak_test_init $kmemleak
+result $? the_planted_leak_is_found
+[ "$(pages)" = 0 ]
+result $? no_page_is_lost
+./vgetrandom_failnth hold &
+sleep 2
+[ "$(pages)" = 1 ]
+result $? a_page_that_is_held_is_found
+kill $!
+exit $failed

@@ -1,0 +1,530 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Lets each allocation fail once that a system call or a fault on MAP_DROPPABLE memory makes, with
+ * the kernel's fault injection (Documentation/fault-injection/): the first, then the second, and so
+ * on until the counter is left unspent. After each the pages must be there, whole, or gone, and
+ * nobody else's. Prints for each operation how many failures were injected, and how many of them
+ * below the mapping's own functions. Ends with "done".
+ *
+ * With the argument "hold" it only keeps one page.
+ */
+
+#define _GNU_SOURCE
+
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+
+#include "guest.h"
+
+#define PAGES		8
+#define SIZE		(PAGES * PAGE)
+#define INJECTIONS_MAX	1000
+#define DEBUGFS		"/sys/kernel/debug/"
+#define GROUP		"/sys/fs/cgroup/failnth"
+
+/* Not mapped by anybody else: where mremap() moves to. */
+static unsigned char *elsewhere;
+
+static unsigned char *map(unsigned char *at, size_t size, int flags)
+{
+	return mmap(at, size, PROT_READ | PROT_WRITE, flags | MAP_ANONYMOUS, -1, 0);
+}
+
+static void write_pages(unsigned char *p, size_t pages)
+{
+	for (size_t i = 0; i < pages; i++)
+		memset(p + i * PAGE, 0x40 + i, PAGE);
+}
+
+static bool page_is(const unsigned char *page, unsigned char byte)
+{
+	return page[0] == byte && !memcmp(page, page + 1, PAGE - 1);
+}
+
+/* Whether pages from number first hold what write_pages() wrote, or are zeros. */
+static bool whole(const unsigned char *p, size_t first, size_t pages)
+{
+	for (size_t i = first; i < first + pages; i++)
+		if (!page_is(p + i * PAGE, 0x40 + i))
+			return false;
+	return true;
+}
+
+static bool zero(const unsigned char *p, size_t first, size_t pages)
+{
+	for (size_t i = first; i < first + pages; i++)
+		if (!page_is(p + i * PAGE, 0))
+			return false;
+	return true;
+}
+
+static bool mapped(const unsigned char *p)
+{
+	unsigned char vec;
+
+	return !mincore((void *)p, PAGE, &vec);
+}
+
+static int failed(bool it_has)
+{
+	return it_has ? errno : 0;
+}
+
+/*
+ * The operations. Each is given p, PAGES pages that were written, or, if it wants them so, were not
+ * touched, and returns 0 or its errno; the second function says whether all is as it must be then.
+ */
+static unsigned char *result;
+
+static int do_mmap(unsigned char *p)
+{
+	(void)p;
+	result = map(NULL, SIZE, MAP_DROPPABLE);
+	return failed(result == MAP_FAILED);
+}
+
+static bool mmap_is_good(unsigned char *p, int error)
+{
+	if (error)
+		return error == ENOMEM && whole(p, 0, PAGES);
+	write_pages(result, PAGES);
+	return whole(result, 0, PAGES) && whole(p, 0, PAGES) && !munmap(result, SIZE);
+}
+
+static int do_map_fixed(unsigned char *p)
+{
+	return failed(map(p + 2 * PAGE, 2 * PAGE, MAP_DROPPABLE | MAP_FIXED) == MAP_FAILED);
+}
+
+/* What was there may be gone already. */
+static bool map_fixed_is_good(unsigned char *p, int error)
+{
+	if (error && error != ENOMEM)
+		return false;
+	if (mapped(p + 2 * PAGE) && !zero(p, 2, 2) && !(error && whole(p, 2, 2)))
+		return false;
+	return whole(p, 0, 2) && whole(p, 4, PAGES - 4);
+}
+
+static int do_fault(unsigned char *p)
+{
+	*(volatile unsigned char *)p = 0x40;
+	return 0;
+}
+
+static bool fault_is_good(unsigned char *p, int error)
+{
+	return !error && p[0] == 0x40 && !p[1] && !memcmp(p + 1, p + 2, PAGE - 2) &&
+	       zero(p, 1, PAGES - 1);
+}
+
+static int do_read(unsigned char *p)
+{
+	static int fd = -1;
+
+	if (fd < 0)
+		fd = open("/dev/zero", O_RDONLY);
+	return failed(read(fd, p, SIZE) < 0);
+}
+
+static bool read_is_good(unsigned char *p, int error)
+{
+	return (!error || error == EFAULT) && zero(p, 0, PAGES);
+}
+
+static int pipes[2];
+
+static int do_vmsplice(unsigned char *p)
+{
+	struct iovec pages = { p, SIZE };
+
+	return failed(vmsplice(pipes[1], &pages, 1, SPLICE_F_NONBLOCK) < 0);
+}
+
+static bool vmsplice_is_good(unsigned char *p, int error)
+{
+	close(pipes[0]);
+	close(pipes[1]);
+	if (pipe(pipes))
+		err(1, "pipe");
+	return (!error || error == ENOMEM || error == EFAULT) && zero(p, 0, PAGES);
+}
+
+static int do_populate(unsigned char *p)
+{
+	return failed(madvise(p, SIZE, MADV_POPULATE_WRITE));
+}
+
+static bool populate_is_good(unsigned char *p, int error)
+{
+	return (!error || error == ENOMEM || error == EFAULT) && zero(p, 0, PAGES);
+}
+
+static pid_t child;
+
+static int do_fork(unsigned char *p)
+{
+	child = fork();
+	if (!child) {
+		if (!zero(p, 0, PAGES))
+			_exit(1);
+		write_pages(p, PAGES);
+		_exit(!whole(p, 0, PAGES));
+	}
+	return failed(child < 0);
+}
+
+static bool fork_is_good(unsigned char *p, int error)
+{
+	int status;
+
+	if (error)
+		return (error == ENOMEM || error == EAGAIN) && whole(p, 0, PAGES);
+	return waitpid(child, &status, 0) == child && !status && whole(p, 0, PAGES);
+}
+
+static int do_mremap(unsigned char *p)
+{
+	return failed(mremap(p, SIZE, SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, elsewhere) ==
+		      MAP_FAILED);
+}
+
+static bool mremap_is_good(unsigned char *p, int error)
+{
+	bool good = error ? error == ENOMEM && whole(p, 0, PAGES)
+			  : whole(elsewhere, 0, PAGES) && !mapped(p);
+
+	if (!error)
+		munmap(elsewhere, SIZE);
+	return good;
+}
+
+/* A part of it: it is split first. */
+static int do_mremap_part(unsigned char *p)
+{
+	return failed(mremap(p + 2 * PAGE, 2 * PAGE, 2 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,
+			     elsewhere + 2 * PAGE) == MAP_FAILED);
+}
+
+static bool mremap_part_is_good(unsigned char *p, int error)
+{
+	bool good = whole(p, 0, 2) && whole(p, 4, PAGES - 4) &&
+		    (error ? error == ENOMEM && whole(p, 2, 2)
+			   : whole(elsewhere, 2, 2) && !mapped(p + 2 * PAGE));
+
+	if (!error)
+		munmap(elsewhere, SIZE);
+	return good;
+}
+
+static int do_munmap(unsigned char *p)
+{
+	return failed(munmap(p + 2 * PAGE, 2 * PAGE));
+}
+
+static bool munmap_is_good(unsigned char *p, int error)
+{
+	return whole(p, 0, 2) && whole(p, 4, PAGES - 4) &&
+	       (error ? error == ENOMEM && whole(p, 2, 2) : !mapped(p + 2 * PAGE));
+}
+
+static int do_mprotect(unsigned char *p)
+{
+	return failed(mprotect(p + 2 * PAGE, 2 * PAGE, PROT_READ));
+}
+
+static bool mprotect_is_good(unsigned char *p, int error)
+{
+	return (!error || error == ENOMEM) && whole(p, 0, PAGES);
+}
+
+static int do_dontneed(unsigned char *p)
+{
+	return failed(madvise(p + 2 * PAGE, 2 * PAGE, MADV_DONTNEED));
+}
+
+static int do_pageout(unsigned char *p)
+{
+	return failed(madvise(p + 2 * PAGE, 2 * PAGE, MADV_PAGEOUT));
+}
+
+static bool advice_is_good(unsigned char *p, int error)
+{
+	return !error && whole(p, 0, 2) && zero(p, 2, 2) && whole(p, 4, PAGES - 4);
+}
+
+static int do_drop_caches(unsigned char *p)
+{
+	static int fd = -1;
+
+	(void)p;
+	if (fd < 0)
+		fd = open("/proc/sys/vm/drop_caches", O_WRONLY);
+	return failed(pwrite(fd, "2", 1, 0) != 1);
+}
+
+static bool drop_caches_is_good(unsigned char *p, int error)
+{
+	for (size_t i = 0; i < PAGES; i++)
+		if (!whole(p, i, 1) && !zero(p, i, 1))
+			return false;
+	return !error || error == ENOMEM;
+}
+
+static const struct {
+	const char *name;
+	bool untouched;
+	int (*run)(unsigned char *p);
+	bool (*is_good)(unsigned char *p, int error);
+} operations[] = {
+	{ "mmap", false, do_mmap, mmap_is_good },
+	{ "mmap-fixed", false, do_map_fixed, map_fixed_is_good },
+	{ "first-fault", true, do_fault, fault_is_good },
+	{ "fault-in-read", true, do_read, read_is_good },
+	{ "fault-in-vmsplice", true, do_vmsplice, vmsplice_is_good },
+	{ "populate", true, do_populate, populate_is_good },
+	{ "fork", false, do_fork, fork_is_good },
+	{ "mremap", false, do_mremap, mremap_is_good },
+	{ "mremap-part", false, do_mremap_part, mremap_part_is_good },
+	{ "munmap-part", false, do_munmap, munmap_is_good },
+	{ "mprotect-part", false, do_mprotect, mprotect_is_good },
+	{ "dontneed", false, do_dontneed, advice_is_good },
+	{ "pageout", false, do_pageout, advice_is_good },
+	{ "drop_caches", false, do_drop_caches, drop_caches_is_good },
+};
+
+/* How many pages all such mappings have. */
+static long resident(void)
+{
+	char line[128];
+	long pages = -1;
+	FILE *f;
+
+	put("/proc/sys/vm/stat_refresh", "1");
+	f = fopen("/proc/vmstat", "r");
+	if (!f)
+		err(1, "/proc/vmstat");
+	while (fgets(line, sizeof(line), f))
+		sscanf(line, "nr_vgetrandom_pages %ld", &pages);
+	fclose(f);
+	if (pages < 0)
+		errx(1, "/proc/vmstat has no nr_vgetrandom_pages");
+	return pages;
+}
+
+/* Waits until nothing is left: a child's end may take a moment. */
+static void expect_none(const char *what)
+{
+	for (int i = 0; i < 100 && resident(); i++)
+		usleep(50000);
+	if (resident())
+		errx(1, "%s: %ld pages are lost", what, resident());
+}
+
+static void set_counter(int fd, unsigned int n)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u", n);
+	if (pwrite(fd, text, strlen(text), 0) != (ssize_t)strlen(text))
+		err(1, "fail-nth");
+}
+
+/* Returns how many failures could be injected into an operation. */
+static unsigned int inject(size_t op, int fd)
+{
+	for (unsigned int n = 1; n < INJECTIONS_MAX; n++) {
+		unsigned char *p = map(NULL, SIZE, MAP_DROPPABLE);
+		char left[16] = "";
+		int error;
+
+		if (p == MAP_FAILED)
+			err(1, "mmap(MAP_DROPPABLE)");
+		if (!operations[op].untouched)
+			write_pages(p, PAGES);
+		/* what the operation opens when it is first called is not what is to fail */
+		set_counter(fd, n);
+		error = operations[op].run(p);
+		if (pread(fd, left, sizeof(left) - 1, 0) <= 0)
+			err(1, "fail-nth");
+		set_counter(fd, 0);
+		if (!operations[op].is_good(p, error))
+			errx(1, "%s: allocation %u failed, errno %d: the pages are not as they must be",
+			     operations[op].name, n, error);
+		munmap(p, SIZE);
+		expect_none(operations[op].name);
+		if (atoi(left))
+			return n - 1;
+	}
+	errx(1, "%s: no end of allocations", operations[op].name);
+}
+
+/* Lets only those fail that are made below the mapping's functions, or any. */
+static void set_filter(bool own)
+{
+	static const char *const kinds[] = { "failslab", "fail_page_alloc" };
+	static unsigned long start = ~0UL, end;
+	unsigned long address;
+	char line[256], name[128], path[96], text[32];
+	FILE *f = fopen("/proc/kallsyms", "r");
+
+	if (!f)
+		err(1, "/proc/kallsyms");
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%lx %*[tT] %127s", &address, name) != 2 ||
+		    (strncmp(name, "vgetrandom_mapping_", 19) && strncmp(name, "vgetrandom_page_", 16)) ||
+		    strstr(name, "init") || strstr(name, ".cold"))
+			continue;
+		start = address < start ? address : start;
+		end = address > end ? address : end;
+	}
+	fclose(f);
+	if (start >= end || end - start > 0x10000)
+		errx(1, "the mapping's functions are not together: %lx to %lx", start, end);
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+		snprintf(path, sizeof(path), DEBUGFS "%s/require-start", kinds[i]);
+		snprintf(text, sizeof(text), "%#lx", own ? start : 0);
+		put(path, text);
+		snprintf(path, sizeof(path), DEBUGFS "%s/require-end", kinds[i]);
+		/* the last function is not longer than that */
+		snprintf(text, sizeof(text), "%#lx", own ? end + 0x1000 : ~0UL);
+		put(path, text);
+	}
+}
+
+static void set_up(void)
+{
+	put(DEBUGFS "failslab/ignore-gfp-wait", "N");
+	put(DEBUGFS "fail_page_alloc/ignore-gfp-wait", "N");
+	put(DEBUGFS "fail_page_alloc/ignore-gfp-highmem", "N");
+	put(DEBUGFS "fail_page_alloc/min-order", "0");
+	/* or each would be told with a trace */
+	put(DEBUGFS "failslab/verbose", "0");
+	put(DEBUGFS "fail_page_alloc/verbose", "0");
+	/* the trace of a fault from a system call is long */
+	put(DEBUGFS "failslab/stacktrace-depth", "32");
+	put(DEBUGFS "fail_page_alloc/stacktrace-depth", "32");
+}
+
+static long number_in(const char *path, const char *name)
+{
+	char line[128], key[64];
+	long value, found = -1;
+	FILE *f = fopen(path, "r");
+
+	if (!f)
+		err(1, "%s", path);
+	while (fgets(line, sizeof(line), f))
+		if (name ? sscanf(line, "%63s %ld", key, &value) == 2 && !strcmp(key, name)
+			 : sscanf(line, "%ld", &value) == 1)
+			found = value;
+	fclose(f);
+	return found;
+}
+
+/*
+ * A memory cgroup that has no room, and nothing to make room from: each page is pinned, so that it
+ * cannot be dropped. The page is written by its process, or by this one.
+ */
+static void fail_charge(const char *name, bool by_other)
+{
+	unsigned char *p = map(NULL, 4 * MIB, MAP_DROPPABLE);
+	int to[2], from[2], status;
+	char limit[32], word;
+	long written = 0;
+	pid_t pid;
+
+	if (p == MAP_FAILED || pipe(to) || pipe(from) || mkdir(GROUP, 0700))
+		err(1, "%s", name);
+	pid = fork();
+	if (!pid) {
+		put(GROUP "/cgroup.procs", "0");
+		if (write(to[1], "x", 1) != 1 || read(from[0], &word, 1) != 1)
+			_exit(2);
+		while (by_other)
+			pause();
+		for (size_t i = 0; i < 4 * MIB / PAGE; i++) {
+			struct iovec page = { p + i * PAGE, PAGE };
+
+			memset(p + i * PAGE, 1, PAGE);
+			if (i % 16 == 0 && pipe(pipes))
+				_exit(3);
+			if (vmsplice(pipes[1], &page, 1, 0) != (ssize_t)PAGE)
+				_exit(4);
+		}
+		_exit(5);
+	}
+	if (pid < 0 || read(to[0], &word, 1) != 1)
+		err(1, "%s", name);
+	snprintf(limit, sizeof(limit), "%ld", number_in(GROUP "/memory.current", NULL) + 65536);
+	put(GROUP "/memory.max", limit);
+	if (write(from[1], "x", 1) != 1)
+		err(1, "%s", name);
+	if (by_other) {
+		static unsigned char data[PAGE];
+
+		memset(data, 1, PAGE);
+		/* reads by another process pin nothing for long: the child's pages are young */
+		for (size_t i = 0; i < 4 * MIB / PAGE; i++) {
+			struct iovec local = { data, PAGE }, remote = { p + i * PAGE, PAGE };
+			ssize_t done = process_vm_writev(pid, &local, 1, &remote, 1, 0);
+
+			if (done < 0 && errno != EFAULT && errno != ESRCH && errno != ENOMEM)
+				err(1, "%s: process_vm_writev", name);
+			written += done == (ssize_t)PAGE;
+		}
+		kill(pid, SIGKILL);
+	}
+	if (waitpid(pid, &status, 0) != pid || !WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
+		errx(1, "%s: status %#x", name, status);
+	printf("%s: %ld times at the limit, %ld processes killed for it, %ld pages written by another\n",
+	       name, number_in(GROUP "/memory.events", "max"),
+	       number_in(GROUP "/memory.events", "oom_kill"), written);
+	close(to[0]);
+	close(to[1]);
+	close(from[0]);
+	close(from[1]);
+	munmap(p, 4 * MIB);
+	expect_none(name);
+	if (rmdir(GROUP))
+		err(1, GROUP);
+}
+
+int main(int argc, char **argv)
+{
+	int fd = open("/proc/thread-self/fail-nth", O_RDWR);
+	unsigned int all, own;
+
+	if (argc > 1 && !strcmp(argv[1], "hold")) {
+		write_pages(map(NULL, PAGE, MAP_DROPPABLE), 1);
+		pause();
+	}
+	if (fd < 0)
+		err(1, "/proc/thread-self/fail-nth");
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (resident())
+		errx(1, "somebody else has MAP_DROPPABLE memory");
+	elsewhere = map(NULL, SIZE, MAP_PRIVATE);
+	if (elsewhere == MAP_FAILED || munmap(elsewhere, SIZE) || pipe(pipes))
+		err(1, "mmap");
+	set_up();
+	for (size_t op = 0; op < sizeof(operations) / sizeof(*operations); op++) {
+		set_filter(false);
+		all = inject(op, fd);
+		set_filter(true);
+		own = inject(op, fd);
+		printf("%s: %u injected, %u in the mapping's own functions\n", operations[op].name,
+		       all, own);
+	}
+	set_filter(false);
+	fail_charge("charge", false);
+	fail_charge("charge-by-another", true);
+	puts("done");
+}

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Measures what MAP_DROPPABLE memory costs, per page, mapping, thread or process, when there is
+ * little of it and when there is much. The clock should be one that counts instructions
+ * (scripts/counts scale). Each line is a name, a number and its unit; ends with "done".
+ */
+
+#define _GNU_SOURCE
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "guest.h"
+
+#define PAGES		(1UL << 18)	/* 1 GiB */
+#define FEW_PAGES	(1UL << 14)
+#define MAPPINGS	10000
+#define FEW_MAPPINGS	1000
+#define THREADS		256
+#define PROCESSES	1000
+#define GROUP		"/sys/fs/cgroup/scale"
+
+static unsigned long now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000UL + t.tv_nsec;
+}
+
+static void tell(const char *name, unsigned long since, unsigned long num, const char *of)
+{
+	printf("%s %lu ns-per-%s\n", name, (now() - since) / num, of);
+	fflush(stdout);
+}
+
+static char *map(size_t pages, int flags)
+{
+	char *p = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE, flags | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		err(1, "mmap");
+	return p;
+}
+
+static void touch(char *p, size_t pages)
+{
+	for (size_t i = 0; i < pages; i++)
+		((volatile char *)p)[i * PAGE] = 1;
+}
+
+/* Free memory, and what the kernel's caches would give back. */
+static unsigned long free_kib(void)
+{
+	unsigned long kib, sum = 0;
+	char line[128];
+	FILE *f = fopen("/proc/meminfo", "r");
+
+	if (!f)
+		err(1, "/proc/meminfo");
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "MemFree: %lu", &kib) == 1)
+			sum += kib;
+	fclose(f);
+	return sum;
+}
+
+static void wait_for(pid_t pid)
+{
+	int status;
+
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || status)
+		errx(1, "a child failed");
+}
+
+/* Clearing a page, as the kernel does it on such a processor. */
+static void measure_wipe(void)
+{
+	char *p = map(FEW_PAGES, MAP_PRIVATE);
+	unsigned long start;
+
+	touch(p, FEW_PAGES);
+	start = now();
+	for (size_t i = 0; i < FEW_PAGES; i++) {
+		void *page = p + i * PAGE;
+		unsigned long count = PAGE;
+
+		asm volatile("rep stosb" : "+D"(page), "+c"(count) : "a"(0) : "memory");
+	}
+	tell("clear-a-page", start, FEW_PAGES, "page");
+	munmap(p, FEW_PAGES * PAGE);
+}
+
+static void measure_pages(const char *few, size_t pages)
+{
+	unsigned long start, kib;
+	char name[64];
+	char *p = map(pages, MAP_DROPPABLE);
+	pid_t pid;
+
+#define NAME(what) (snprintf(name, sizeof(name), "%s%s", what, few), name)
+	kib = free_kib();
+	start = now();
+	touch(p, pages);
+	tell(NAME("fault"), start, pages, "page");
+	printf("%s %lu bytes-per-page\n", NAME("memory"), (kib - free_kib()) * 1024 / pages);
+
+	start = now();
+	pid = fork();
+	if (!pid)
+		_exit(0);
+	wait_for(pid);
+	tell(NAME("fork"), start, 1, "fork");
+
+	start = now();
+	madvise(p, pages * PAGE, MADV_DONTNEED);
+	tell(NAME("dontneed"), start, pages, "page");
+
+	touch(p, pages);
+	start = now();
+	munmap(p, pages * PAGE);
+	tell(NAME("munmap"), start, pages, "page");
+
+	pid = fork();
+	if (!pid) {
+		touch(map(pages, MAP_DROPPABLE), pages);
+		start = now();
+		/* the parent's clock is the same */
+		pid = fork();
+		if (!pid)
+			_exit(0);
+		wait_for(pid);
+		printf("%s %lu ns-per-fork\n", NAME("fork-again"), now() - start);
+		fflush(stdout);
+		_exit(0);
+	}
+	wait_for(pid);
+}
+
+static void measure_exit(void)
+{
+	struct timespec *at = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+				   0);
+	unsigned long *start = (unsigned long *)at;
+	pid_t pid = fork();
+
+	if (!pid) {
+		touch(map(PAGES, MAP_DROPPABLE), PAGES);
+		*start = now();
+		_exit(0);
+	}
+	wait_for(pid);
+	tell("exit", *start, PAGES, "page");
+}
+
+/* By reclaim for a group: pages that nobody has used for two scans. */
+static void measure_reclaim(void)
+{
+	unsigned char vec;
+	unsigned long start, gone = 0;
+	char *p;
+
+	if (mkdir(GROUP, 0700) && errno != EEXIST)
+		err(1, GROUP);
+	put(GROUP "/cgroup.procs", "0");
+	p = map(FEW_PAGES, MAP_DROPPABLE);
+	touch(p, FEW_PAGES);
+	start = now();
+	for (int i = 0; i < 8; i++) {
+		int fd = open(GROUP "/memory.reclaim", O_WRONLY);
+
+		/* it may say that it has not got all */
+		if (write(fd, "64M", 3) < 0 && errno != EAGAIN)
+			err(1, "memory.reclaim");
+		close(fd);
+	}
+	for (size_t i = 0; i < FEW_PAGES; i++)
+		gone += !mincore(p + i * PAGE, PAGE, &vec) && !(vec & 1);
+	printf("reclaimed %lu of-%lu-pages\n", gone, FEW_PAGES);
+	if (gone)
+		tell("reclaim", start, gone, "page");
+	munmap(p, FEW_PAGES * PAGE);
+	put("/sys/fs/cgroup/cgroup.procs", "0");
+}
+
+static void measure_mappings(const char *few, size_t mappings)
+{
+	char **p = calloc(mappings, sizeof(*p));
+	unsigned long start = now();
+	char name[64];
+	pid_t pid;
+
+	for (size_t i = 0; i < mappings; i++) {
+		p[i] = map(1, MAP_DROPPABLE);
+		touch(p[i], 1);
+	}
+	tell(NAME("map-and-touch"), start, mappings, "mapping");
+	start = now();
+	pid = fork();
+	if (!pid)
+		_exit(0);
+	wait_for(pid);
+	tell(NAME("fork-of-mappings"), start, mappings, "mapping");
+	start = now();
+	for (size_t i = 0; i < mappings; i++)
+		munmap(p[i], PAGE);
+	tell(NAME("munmap-of-mappings"), start, mappings, "mapping");
+	free(p);
+}
+
+static pthread_barrier_t barrier;
+
+static void *thread(void *unused)
+{
+	char *p = map(1, MAP_DROPPABLE);
+
+	touch(p, 1);
+	pthread_barrier_wait(&barrier);
+	munmap(p, PAGE);
+	return unused;
+}
+
+static void measure_threads(void)
+{
+	pthread_t threads[THREADS];
+	unsigned long start = now();
+
+	pthread_barrier_init(&barrier, NULL, THREADS + 1);
+	for (size_t i = 0; i < THREADS; i++)
+		if (pthread_create(&threads[i], NULL, thread, NULL))
+			errx(1, "pthread_create");
+	pthread_barrier_wait(&barrier);
+	for (size_t i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	tell("thread-with-a-state", start, THREADS, "thread");
+}
+
+/* All have the parent's mapping, and a page in it. */
+static void measure_processes(void)
+{
+	static pid_t pids[PROCESSES];
+	char *p = map(1, MAP_DROPPABLE), word;
+	unsigned long start = now();
+	int go[2];
+
+	if (pipe(go))
+		err(1, "pipe");
+	for (size_t i = 0; i < PROCESSES; i++) {
+		pids[i] = fork();
+		if (pids[i] < 0)
+			err(1, "fork");
+		if (!pids[i]) {
+			touch(p, 1);
+			close(go[1]);
+			_exit(read(go[0], &word, 1) != 0);
+		}
+	}
+	close(go[1]);
+	for (size_t i = 0; i < PROCESSES; i++)
+		wait_for(pids[i]);
+	tell("process-with-a-state", start, PROCESSES, "process");
+}
+
+int main(void)
+{
+	measure_wipe();
+	measure_pages("-few", FEW_PAGES);
+	measure_pages("", PAGES);
+	measure_exit();
+	measure_reclaim();
+	measure_mappings("-few", FEW_MAPPINGS);
+	measure_mappings("", MAPPINGS);
+	measure_threads();
+	measure_processes();
+	puts("done");
+}
