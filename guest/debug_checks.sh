@@ -28,10 +28,19 @@ scan()
 	echo scan >$kmemleak && echo scan >$kmemleak
 }
 
-# How many pages are allocated that were so by the mapping.
+# What kmemleak reports, but for page_owner's own list of traces, which it loses sight of.
+leaks()
+{
+	awk 'function flush() { if (report !~ /__set_page_owner/) printf "%s", report; report = "" }
+	     /^unreferenced object/ { flush() }
+	     { report = report $0 "\n" }
+	     END { flush() }' $kmemleak
+}
+
+# How many pages the mapping has allocated for users, not for its descriptors.
 pages()
 {
-	awk -v RS= '/vgetrandom_page_alloc/ { sum += $NF } END { print sum + 0 }' \
+	awk -v RS= '/vgetrandom_mapping_fault/ && !/slab/ { sum += $NF } END { print sum + 0 }' \
 		/sys/kernel/debug/page_owner_stacks/show_stacks
 }
 
@@ -43,13 +52,14 @@ grep -q '^ debug_locks: *1$' /proc/lockdep_stats
 result $? locks_are_still_checked
 scan
 result $? kmemleak_is_still_enabled
-cat $kmemleak
-[ "$(wc -c <$kmemleak)" = 0 ]
+leaks
+[ -z "$(leaks)" ]
 result $? no_leak
 insmod ./kmemleak-test.ko
 result $? a_leak_is_planted
 scan
-grep -q kmemleak_test_init $kmemleak
+# where the module's init function was is not known any more
+leaks | grep -q 'comm "insmod"'
 result $? the_planted_leak_is_found
 [ "$(pages)" = 0 ]
 result $? no_page_is_lost

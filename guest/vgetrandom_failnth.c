@@ -30,7 +30,7 @@
 #define GROUP		"/sys/fs/cgroup/failnth"
 
 /* Not mapped by anybody else: where mremap() moves to. */
-static unsigned char *elsewhere;
+#define ELSEWHERE	((unsigned char *)(1UL << 41))
 
 static unsigned char *map(unsigned char *at, size_t size, int flags)
 {
@@ -125,13 +125,12 @@ static bool fault_is_good(unsigned char *p, int error)
 	       zero(p, 1, PAGES - 1);
 }
 
+/* Opened before anything fails. */
+static int zero_fd, drop_caches_fd;
+
 static int do_read(unsigned char *p)
 {
-	static int fd = -1;
-
-	if (fd < 0)
-		fd = open("/dev/zero", O_RDONLY);
-	return failed(read(fd, p, SIZE) < 0);
+	return failed(read(zero_fd, p, SIZE) < 0);
 }
 
 static bool read_is_good(unsigned char *p, int error)
@@ -192,17 +191,17 @@ static bool fork_is_good(unsigned char *p, int error)
 
 static int do_mremap(unsigned char *p)
 {
-	return failed(mremap(p, SIZE, SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, elsewhere) ==
+	return failed(mremap(p, SIZE, SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, ELSEWHERE) ==
 		      MAP_FAILED);
 }
 
 static bool mremap_is_good(unsigned char *p, int error)
 {
 	bool good = error ? error == ENOMEM && whole(p, 0, PAGES)
-			  : whole(elsewhere, 0, PAGES) && !mapped(p);
+			  : whole(ELSEWHERE, 0, PAGES) && !mapped(p);
 
 	if (!error)
-		munmap(elsewhere, SIZE);
+		munmap(ELSEWHERE, SIZE);
 	return good;
 }
 
@@ -210,17 +209,18 @@ static bool mremap_is_good(unsigned char *p, int error)
 static int do_mremap_part(unsigned char *p)
 {
 	return failed(mremap(p + 2 * PAGE, 2 * PAGE, 2 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,
-			     elsewhere + 2 * PAGE) == MAP_FAILED);
+			     ELSEWHERE + 2 * PAGE) == MAP_FAILED);
 }
 
+/* What has moved, but could not be split off its VMA then, is mapped there still, and empty. */
 static bool mremap_part_is_good(unsigned char *p, int error)
 {
 	bool good = whole(p, 0, 2) && whole(p, 4, PAGES - 4) &&
 		    (error ? error == ENOMEM && whole(p, 2, 2)
-			   : whole(elsewhere, 2, 2) && !mapped(p + 2 * PAGE));
+			   : whole(ELSEWHERE, 2, 2) && (!mapped(p + 2 * PAGE) || zero(p, 2, 2)));
 
 	if (!error)
-		munmap(elsewhere, SIZE);
+		munmap(ELSEWHERE, SIZE);
 	return good;
 }
 
@@ -262,12 +262,8 @@ static bool advice_is_good(unsigned char *p, int error)
 
 static int do_drop_caches(unsigned char *p)
 {
-	static int fd = -1;
-
 	(void)p;
-	if (fd < 0)
-		fd = open("/proc/sys/vm/drop_caches", O_WRONLY);
-	return failed(pwrite(fd, "2", 1, 0) != 1);
+	return failed(pwrite(drop_caches_fd, "2", 1, 0) != 1);
 }
 
 static bool drop_caches_is_good(unsigned char *p, int error)
@@ -349,7 +345,6 @@ static unsigned int inject(size_t op, int fd)
 			err(1, "mmap(MAP_DROPPABLE)");
 		if (!operations[op].untouched)
 			write_pages(p, PAGES);
-		/* what the operation opens when it is first called is not what is to fail */
 		set_counter(fd, n);
 		error = operations[op].run(p);
 		if (pread(fd, left, sizeof(left) - 1, 0) <= 0)
@@ -511,10 +506,13 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (resident())
 		errx(1, "somebody else has MAP_DROPPABLE memory");
-	elsewhere = map(NULL, SIZE, MAP_PRIVATE);
-	if (elsewhere == MAP_FAILED || munmap(elsewhere, SIZE) || pipe(pipes))
-		err(1, "mmap");
+	if (pipe(pipes))
+		err(1, "pipe");
 	set_up();
+	zero_fd = open("/dev/zero", O_RDONLY);
+	drop_caches_fd = open("/proc/sys/vm/drop_caches", O_WRONLY);
+	if (zero_fd < 0 || drop_caches_fd < 0)
+		err(1, "open");
 	for (size_t op = 0; op < sizeof(operations) / sizeof(*operations); op++) {
 		set_filter(false);
 		all = inject(op, fd);

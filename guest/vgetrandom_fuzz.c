@@ -296,16 +296,19 @@ static void run_loop(unsigned int me)
 		struct mailbox *box = processes[me].box;
 		unsigned int was = me;
 		struct operation op;
+		int error;
 
 		while (!atomic_load(&box->full))
 			wait_while(box, 0);
 		/* the box may hold the next one by the time that a child looks */
 		op = box->op;
 		memset(&box->outcome, 0, sizeof(box->outcome));
-		box->outcome.error = do_operation(&op, &me, &box->outcome) ? errno : 0;
+		error = do_operation(&op, &me, &box->outcome) ? errno : 0;
 		/* the child of a fork has a box of its own, and nothing to say */
-		if (me == was)
-			turn(box, 0);
+		if (me != was)
+			continue;
+		box->outcome.error = error;
+		turn(box, 0);
 	}
 }
 
@@ -672,10 +675,17 @@ static bool operate(const struct operation *op)
 				return complain("page %u: %d", op->at + i, got.seen[i]);
 		return failed_as(&got, 0);
 	case LOCK:
-		/* it locks no droppable page, and would split plain VMAs */
+		/* it locks no droppable page, but makes them; and would split plain VMAs */
 		if (!all_are(p, op, DROPPABLE))
 			return true;
-		return send(p, op, &got) && failed_as(&got, 0);
+		if (!send(p, op, &got) || !op->value)
+			return failed_as(&got, 0);
+		for (unsigned int i = op->at; i < end; i++) {
+			if (!p->pages[i].prot)
+				return failed_as(&got, ENOMEM);
+			p->pages[i].resident = 1;
+		}
+		return failed_as(&got, 0);
 	case CLEAR_REFS:
 		snprintf(path, sizeof(path), "/proc/%d/clear_refs", p->box->pid);
 		put(path, (const char *[]){ "1", "2", "3", "4" }[op->value % 4]);

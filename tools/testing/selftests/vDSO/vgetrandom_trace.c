@@ -37,9 +37,25 @@ static long counted(const char *name)
 	return found;
 }
 
+/* Until other processes that have just ended are gone. */
+static long resident_now(void)
+{
+	long pages = -1, before;
+	int i;
+
+	for (i = 0; i < 50; i++) {
+		before = pages;
+		pages = counted("nr_vgetrandom_pages");
+		if (i && pages == before)
+			break;
+		usleep(300000);
+	}
+	return pages;
+}
+
 TEST(vmstat_counts_resident_pages)
 {
-	long before = counted("nr_vgetrandom_pages");
+	long before = resident_now();
 	char *p = droppable(PAGES);
 
 	ASSERT_LE(0, before);
@@ -55,7 +71,7 @@ TEST(vmstat_counts_resident_pages)
 
 TEST(vmstat_counts_what_reclaim_drops)
 {
-	long before = counted("vgetrandom_dropped");
+	long before = resident_now() < 0 ? -1 : counted("vgetrandom_dropped");
 	char *p = droppable(PAGES);
 	int i;
 
@@ -68,7 +84,8 @@ TEST(vmstat_counts_what_reclaim_drops)
 	EXPECT_EQ(before, counted("vgetrandom_dropped"));
 	for (i = 0; i < PATIENCE && resident(p, PAGES); i++)
 		ASSERT_TRUE(drop_slab());
-	EXPECT_EQ(before + PAGES - 1, counted("vgetrandom_dropped"));
+	/* somebody else may have had some */
+	EXPECT_LE(before + PAGES - 1, counted("vgetrandom_dropped"));
 }
 
 /* The line of this name in a cgroup's memory.stat, in bytes; -1: there is none. */
