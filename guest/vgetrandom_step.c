@@ -52,6 +52,7 @@ static struct area {
 struct vgetrandom vdso;
 static unsigned char *text;	/* the vDSO's first page */
 static pid_t tracee;
+static unsigned long stack_top;
 
 extern const unsigned char call_begins[], call_ends[], gadget[];
 void call(void);
@@ -84,6 +85,22 @@ static void handler(int sig)
 	(void)sig;
 	area.handlers_ret = vdso.call(area.handlers_out, sizeof(area.handlers_out), 0, area.state,
 				      area.size);
+}
+
+/* Where the stack's mapping ends: not far above main(). */
+static unsigned long end_of_stack(void)
+{
+	unsigned long start, end = 0;
+	char line[256];
+	FILE *f = fopen("/proc/self/maps", "r");
+
+	while (f && fgets(line, sizeof(line), f))
+		if (strstr(line, "[stack]") && sscanf(line, "%lx-%lx", &start, &end) == 2)
+			break;
+	if (!end)
+		errx(1, "/proc/self/maps has no stack");
+	fclose(f);
+	return end;
 }
 
 static void be_traced(void)
@@ -180,6 +197,7 @@ struct checkpoint {
 	unsigned char xstate[XSTATE_MAX];
 	struct iovec vectors;
 	unsigned char stack[STACK_SIZE];
+	size_t stack_size;
 	unsigned char state[STATE_MAX];
 	struct area area;
 };
@@ -190,7 +208,10 @@ static void save(struct checkpoint *c)
 	c->vectors = (struct iovec){ c->xstate, sizeof(c->xstate) };
 	if (ptrace(PTRACE_GETREGSET, tracee, NT_X86_XSTATE, &c->vectors))
 		err(1, "PTRACE_GETREGSET");
-	read_from(tracee, c->stack, (void *)(c->regs.rsp - STACK_BELOW), STACK_SIZE);
+	c->stack_size = stack_top - (c->regs.rsp - STACK_BELOW);
+	if (c->stack_size > STACK_SIZE)
+		c->stack_size = STACK_SIZE;
+	read_from(tracee, c->stack, (void *)(c->regs.rsp - STACK_BELOW), c->stack_size);
 	read_from(tracee, c->state, area.state, area.size);
 	read_from(tracee, &c->area, &area, sizeof(area));
 }
@@ -205,7 +226,7 @@ static void set_registers(pid_t pid, const struct checkpoint *c)
 static void bring_back(const struct checkpoint *c)
 {
 	set_registers(tracee, c);
-	write_to(tracee, (void *)(c->regs.rsp - STACK_BELOW), c->stack, STACK_SIZE);
+	write_to(tracee, (void *)(c->regs.rsp - STACK_BELOW), c->stack, c->stack_size);
 	write_to(tracee, area.state, c->state, area.size);
 	write_to(tracee, &area, &c->area, sizeof(area));
 }
@@ -493,6 +514,7 @@ int main(int argc, char **argv)
 	if (area.state == MAP_FAILED)
 		err(1, "mmap of a state");
 
+	stack_top = end_of_stack();
 	fflush(stdout);
 	tracee = fork();
 	if (tracee < 0)

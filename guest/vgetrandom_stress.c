@@ -337,31 +337,28 @@ static void clear_refs(const pid_t *workers)
 	count(CLEAR_REFS);
 }
 
-/* What happens to all. */
+/* What happens to all: the rare things in turn, so that each has its time, the others at random. */
 static void disturb_all(const pid_t *workers, int random, bool swap)
 {
+	static unsigned int turn;
 	static bool offline;
 
-	switch (number_below(swap ? 60 : 58)) {
-	case 0 ... 24:
-		if (ioctl(random, RNDRESEEDCRNG))
-			err(1, "RNDRESEEDCRNG");
-		count(RESEEDS);
-		break;
-	case 25 ... 39:
-		put("/proc/sys/vm/drop_caches", "2");
-		count(DROP_CACHES);
-		break;
-	case 40 ... 54:
-		clear_refs(workers);
-		break;
-	case 55 ... 57:
+	turn++;
+	if (swap && turn % 24 == 12) {
+		press();
+	} else if (turn % 8 == 4) {
 		put(CPU1, offline ? "1" : "0");
 		offline = !offline;
 		count(HOTPLUGS);
-		break;
-	default:
-		press();
+	} else if (turn % 3 == 0) {
+		if (ioctl(random, RNDRESEEDCRNG))
+			err(1, "RNDRESEEDCRNG");
+		count(RESEEDS);
+	} else if (number_below(2)) {
+		put("/proc/sys/vm/drop_caches", "2");
+		count(DROP_CACHES);
+	} else {
+		clear_refs(workers);
 	}
 	usleep(20000);
 }

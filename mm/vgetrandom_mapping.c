@@ -427,8 +427,13 @@ static void vgetrandom_mapping_drop(struct vm_area_struct *vma,
 	if (!mapping)
 		return;
 
-	/* one flush for the range; a fault in flight may map a page again */
-	zap_page_range_single(vma, start, end - start, NULL);
+	/*
+	 * One flush for the range; a fault in flight may map a page again.
+	 * What MADV_PAGEOUT leaves, as it is pinned, has to stay mapped:
+	 * mincore() would say that it is gone.
+	 */
+	if (cause == VGETRANDOM_DROP_DONTNEED)
+		zap_page_range_single(vma, start, end - start, NULL);
 	vgetrandom_mapping_forget(mapping, start >> PAGE_SHIFT,
 				  (end - 1) >> PAGE_SHIFT, vma, cause);
 }
