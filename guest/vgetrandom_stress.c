@@ -33,6 +33,7 @@
 #define THREADS		3
 #define OUTPUTS_MAX	(4UL << 20)
 #define BLOCKS_MAX	100
+#define PRESSURE_SECONDS 5
 #define CPU1		"/sys/devices/system/cpu/cpu1/online"
 
 struct output {
@@ -317,6 +318,8 @@ static void press(void)
 		return;
 	if (!pid) {
 		put("/proc/self/oom_score_adj", "1000");
+		/* swapping takes long on a slow kernel */
+		alarm(PRESSURE_SECONDS);
 		p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		if (p == MAP_FAILED)
 			_exit(0);
