@@ -435,7 +435,11 @@ static void begin(size_t used, size_t len)
 	make_call(tracee, 1, NULL);
 	read_from(tracee, &pos, area.state + STATE_POS, sizeof(pos));
 	make_call(tracee, batch_size - pos, NULL);
-	make_call(tracee, used, NULL);
+	/* large calls would take what they can from the stream, not from the batch */
+	for (size_t left = used, part; left; left -= part) {
+		part = left < 200 ? left : 200;
+		make_call(tracee, part, NULL);
+	}
 	run_to(tracee, call_begins, 0);
 	set_len(tracee, len);
 	read_from(tracee, state, area.state, area.size);
