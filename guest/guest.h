@@ -8,6 +8,7 @@
 
 #include <err.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -26,6 +27,42 @@ static inline void put(const char *path, const char *text)
 	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
 		err(1, "%s", path);
 	close(fd);
+}
+
+/*
+ * A number in a file of /proc or /sys: of the line that begins with the word, or the only one if
+ * that is NULL; -1: there is none. Without the file the program ends.
+ */
+static inline long number_in(const char *path, const char *word)
+{
+	char line[128], key[64];
+	long value, found = -1;
+	FILE *file = fopen(path, "r");
+
+	if (!file)
+		err(1, "%s", path);
+	while (fgets(line, sizeof(line), file))
+		if (word ? sscanf(line, "%63s %ld", key, &value) == 2 && !strcmp(key, word)
+			 : sscanf(line, "%ld", &value) == 1)
+			found = value;
+	fclose(file);
+	return found;
+}
+
+/* How many pages the kernel's mappings for MAP_DROPPABLE have, after those who end have gone. */
+static inline long pages_left(void)
+{
+	long pages = -1;
+
+	for (int i = 0; i < 100 && pages; i++) {
+		if (i)
+			usleep(50000);
+		put("/proc/sys/vm/stat_refresh", "1");
+		pages = number_in("/proc/vmstat", "nr_vgetrandom_pages");
+		if (pages < 0)
+			errx(1, "/proc/vmstat has no nr_vgetrandom_pages");
+	}
+	return pages;
 }
 
 #endif /* GUEST_H */

@@ -14,7 +14,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -296,32 +295,12 @@ static const struct {
 	{ "drop_caches", false, do_drop_caches, drop_caches_is_good },
 };
 
-/* How many pages all such mappings have. */
-static long resident(void)
-{
-	char line[128];
-	long pages = -1;
-	FILE *f;
-
-	put("/proc/sys/vm/stat_refresh", "1");
-	f = fopen("/proc/vmstat", "r");
-	if (!f)
-		err(1, "/proc/vmstat");
-	while (fgets(line, sizeof(line), f))
-		sscanf(line, "nr_vgetrandom_pages %ld", &pages);
-	fclose(f);
-	if (pages < 0)
-		errx(1, "/proc/vmstat has no nr_vgetrandom_pages");
-	return pages;
-}
-
-/* Waits until nothing is left: a child's end may take a moment. */
 static void expect_none(const char *what)
 {
-	for (int i = 0; i < 100 && resident(); i++)
-		usleep(50000);
-	if (resident())
-		errx(1, "%s: %ld pages are lost", what, resident());
+	long pages = pages_left();
+
+	if (pages)
+		errx(1, "%s: %ld pages are lost", what, pages);
 }
 
 static void set_counter(int fd, unsigned int n)
@@ -408,22 +387,6 @@ static void set_up(void)
 	put(DEBUGFS "fail_page_alloc/stacktrace-depth", "32");
 }
 
-static long number_in(const char *path, const char *name)
-{
-	char line[128], key[64];
-	long value, found = -1;
-	FILE *f = fopen(path, "r");
-
-	if (!f)
-		err(1, "%s", path);
-	while (fgets(line, sizeof(line), f))
-		if (name ? sscanf(line, "%63s %ld", key, &value) == 2 && !strcmp(key, name)
-			 : sscanf(line, "%ld", &value) == 1)
-			found = value;
-	fclose(f);
-	return found;
-}
-
 /*
  * A memory cgroup that has no room, and nothing to make room from: each page is pinned, so that it
  * cannot be dropped. The page is written by its process, or by this one.
@@ -504,7 +467,7 @@ int main(int argc, char **argv)
 	if (fd < 0)
 		err(1, "/proc/thread-self/fail-nth");
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (resident())
+	if (pages_left())
 		errx(1, "somebody else has MAP_DROPPABLE memory");
 	if (pipe(pipes))
 		err(1, "pipe");

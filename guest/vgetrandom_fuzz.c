@@ -22,7 +22,6 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -75,8 +74,8 @@ struct pin {
 	bool used;
 };
 
-enum what { MAP_DROP, MAP_PLAIN, UNMAP, MOVE, GROW, SHRINK, PROTECT, ADVISE, READ, WRITE, PEEK, POKE,
-	    PIN, UNPIN, DROP, FORK, EXIT, INCORE, LOCK, CLEAR_REFS, WHATS };
+enum what { MAP_DROP, MAP_PLAIN, UNMAP, MOVE, GROW, SHRINK, PROTECT, ADVISE, READ, WRITE, PEEK,
+	    POKE, PIN, UNPIN, DROP, FORK, EXIT, INCORE, LOCK, CLEAR_REFS, WHATS };
 
 static const struct {
 	const char *name;
@@ -814,22 +813,6 @@ static void minimise(const struct operation *ops, unsigned int failed)
 	printf("the last one: %s\n", complaint);
 }
 
-static long resident(void)
-{
-	char line[128];
-	long pages = -1;
-	FILE *f;
-
-	put("/proc/sys/vm/stat_refresh", "1");
-	f = fopen("/proc/vmstat", "r");
-	if (!f)
-		err(1, "/proc/vmstat");
-	while (fgets(line, sizeof(line), f))
-		sscanf(line, "nr_vgetrandom_pages %ld", &pages);
-	fclose(f);
-	return pages;
-}
-
 int main(int argc, char **argv)
 {
 	static struct operation ops[EPISODE];
@@ -866,9 +849,7 @@ int main(int argc, char **argv)
 			return 1;
 		}
 		if (i % 64 == 63 || i == episodes - 1) {
-			for (int j = 0; j < 100 && resident(); j++)
-				usleep(20000);
-			left = resident();
+			left = pages_left();
 			if (left)
 				errx(1, "seed %#lx or one of 64 before: %ld pages are lost", seed + i, left);
 		}

@@ -66,22 +66,6 @@ static size_t dropped(const char *name, char *p, size_t size)
 	return gone;
 }
 
-/* A number from a file "NAME NUMBER" a line. */
-static long event(const char *path, const char *name)
-{
-	char word[64];
-	FILE *file = fopen(path, "r");
-	long value, found = -1;
-
-	if (!file)
-		err(1, "%s", path);
-	while (fscanf(file, "%63s %ld", word, &value) == 2)
-		if (!strcmp(word, name))
-			found = value;
-	fclose(file);
-	return found;
-}
-
 static void wait_for_byte(int from)
 {
 	if (read(from, (char [1]){}, 1) != 1)
@@ -105,7 +89,7 @@ static void two_processes(const char *name, const char *limit, size_t droppable,
 			err(1, GROUP);
 		put(GROUP "/memory.max", limit);
 	} else {
-		kills = event("/proc/vmstat", "oom_kill");
+		kills = number_in("/proc/vmstat", "oom_kill");
 	}
 	/* its report is no news */
 	put("/proc/sys/kernel/printk", "1");
@@ -139,11 +123,11 @@ static void two_processes(const char *name, const char *limit, size_t droppable,
 	printf("%s-owner-ended %d status\n", name, status);
 	put("/proc/sys/kernel/printk", "5");
 	if (limit) {
-		after = event(GROUP "/memory.events", "oom_kill");
+		after = number_in(GROUP "/memory.events", "oom_kill");
 		if (rmdir(GROUP))
 			err(1, GROUP);
 	} else {
-		after = event("/proc/vmstat", "oom_kill");
+		after = number_in("/proc/vmstat", "oom_kill");
 	}
 	printf("%s-killed %ld processes\n", name, after - kills);
 	fflush(stdout);
@@ -233,7 +217,7 @@ int main(int argc, char **argv)
 			err(1, "swapon %s", argv[2]);
 		/* it takes longer until the other one's pages are worth less than a write */
 		two_processes("group-swap", "256M", 128 * MIB, 640 * MIB);
-		printf("swapped %ld pages\n", event("/proc/vmstat", "pswpout"));
+		printf("swapped %ld pages\n", number_in("/proc/vmstat", "pswpout"));
 		swapoff(argv[2]);
 	}
 	printf("done\n");

@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -55,22 +54,6 @@ static void touch(char *p, size_t pages)
 		((volatile char *)p)[i * PAGE] = 1;
 }
 
-/* Free memory, and what the kernel's caches would give back. */
-static unsigned long free_kib(void)
-{
-	unsigned long kib, sum = 0;
-	char line[128];
-	FILE *f = fopen("/proc/meminfo", "r");
-
-	if (!f)
-		err(1, "/proc/meminfo");
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "MemFree: %lu", &kib) == 1)
-			sum += kib;
-	fclose(f);
-	return sum;
-}
-
 static void wait_for(pid_t pid)
 {
 	int status;
@@ -99,17 +82,19 @@ static void measure_wipe(void)
 
 static void measure_pages(const char *few, size_t pages)
 {
-	unsigned long start, kib;
+	unsigned long start;
+	long kib;
 	char name[64];
 	char *p = map(pages, MAP_DROPPABLE);
 	pid_t pid;
 
 #define NAME(what) (snprintf(name, sizeof(name), "%s%s", what, few), name)
-	kib = free_kib();
+	kib = number_in("/proc/meminfo", "MemFree:");
 	start = now();
 	touch(p, pages);
 	tell(NAME("fault"), start, pages, "page");
-	printf("%s %lu bytes-per-page\n", NAME("memory"), (kib - free_kib()) * 1024 / pages);
+	kib -= number_in("/proc/meminfo", "MemFree:");
+	printf("%s %lu bytes-per-page\n", NAME("memory"), kib * 1024 / pages);
 
 	start = now();
 	pid = fork();
@@ -126,28 +111,11 @@ static void measure_pages(const char *few, size_t pages)
 	start = now();
 	munmap(p, pages * PAGE);
 	tell(NAME("munmap"), start, pages, "page");
-
-	pid = fork();
-	if (!pid) {
-		touch(map(pages, MAP_DROPPABLE), pages);
-		start = now();
-		/* the parent's clock is the same */
-		pid = fork();
-		if (!pid)
-			_exit(0);
-		wait_for(pid);
-		printf("%s %lu ns-per-fork\n", NAME("fork-again"), now() - start);
-		fflush(stdout);
-		_exit(0);
-	}
-	wait_for(pid);
 }
 
 static void measure_exit(void)
 {
-	struct timespec *at = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
-				   0);
-	unsigned long *start = (unsigned long *)at;
+	unsigned long *start = (unsigned long *)map(1, MAP_SHARED);
 	pid_t pid = fork();
 
 	if (!pid) {

@@ -231,7 +231,7 @@ static void bring_back(const struct checkpoint *c)
 	write_to(tracee, &area, &c->area, sizeof(area));
 }
 
-/* Has it make a system call where it stands, from registers that are brought back; event: fork. */
+/* Has it make a system call, for a fork with *child; its registers are to be set again. */
 static long inject(const struct checkpoint *c, long number, unsigned long a, unsigned long b,
 		   unsigned long d, pid_t *child)
 {
@@ -244,7 +244,6 @@ static long inject(const struct checkpoint *c, long number, unsigned long a, uns
 	regs.rdi = a;
 	regs.rsi = b;
 	regs.rdx = d;
-	/* its stack is not to be used by a child's first steps */
 	set_regs(tracee, &regs);
 	if (child) {
 		if (ptrace(PTRACE_CONT, tracee, 0, 0))

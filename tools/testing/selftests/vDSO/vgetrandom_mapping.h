@@ -302,21 +302,45 @@ static inline bool is_mapped(const void *p)
 	return find_mapped(p, &m);
 }
 
-/* A kB value of /proc/self/status, -1 if there is none of that name. */
-static inline long status_kb(const char *name)
+/*
+ * A number in a file: of the line that begins with the word, or the only one
+ * if that is NULL. -1 if there is none.
+ */
+static inline long number_in(const char *path, const char *word)
 {
-	size_t len = strlen(name);
-	char line[256];
-	long kb = -1;
-	FILE *f = fopen("/proc/self/status", "re");
+	char line[256], key[64];
+	long value, found = -1;
+	FILE *f = fopen(path, "re");
 
 	if (!f)
 		return -1;
-	while (fgets(line, sizeof(line), f))
-		if (!strncmp(line, name, len) && line[len] == ':')
-			kb = strtol(line + len + 1, NULL, 10);
+	while (fgets(line, sizeof(line), f)) {
+		if (!word)
+			found = strtol(line, NULL, 10);
+		else if (sscanf(line, "%63s %ld", key, &value) == 2 &&
+			 !strcmp(key, word))
+			found = value;
+	}
 	fclose(f);
-	return kb;
+	return found;
+}
+
+/* A kB value of /proc/self/status, -1 if there is none of that name. */
+static inline long status_kb(const char *name)
+{
+	char key[64];
+
+	snprintf(key, sizeof(key), "%s:", name);
+	return number_in("/proc/self/status", key);
+}
+
+/* A number in a cgroup's control file, see number_in(). */
+static inline long counter(const char *dir, const char *file, const char *word)
+{
+	char path[192];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, file);
+	return number_in(path, word);
 }
 
 /* The exit status of a child, or 256 plus the signal that ended it. */
@@ -340,6 +364,25 @@ static inline bool write_file(const char *path, const char *text)
 		return false;
 	ok = write(fd, text, (size_t)len) == len;
 	return !close(fd) && ok;
+}
+
+static inline bool drop_slab(void)
+{
+	return write_file("/proc/sys/vm/drop_caches", "2");
+}
+
+/* How often an untouched page may survive a request to drop every cache. */
+#define PATIENCE 20
+
+/* Drops until none of the pages is left, without touching them. */
+static inline bool drop_until_gone(const char *p, size_t pages)
+{
+	int i;
+
+	for (i = 0; i < PATIENCE && resident(p, pages) > 0; i++)
+		if (!drop_slab())
+			return false;
+	return resident(p, pages) == 0;
 }
 
 static inline bool read_file(const char *path, char *text, size_t size)

@@ -23,31 +23,12 @@
 #define MIB (1024 * 1024UL)
 #define CORE_PATTERN "/proc/sys/kernel/core_pattern"
 
-/* How often an untouched page may survive a request to drop every cache. */
-#define PATIENCE 20
-
 /* 32-bit kernels and configurations without 32-bit time have only this one. */
 #ifdef __NR_futex_time64
 #define FUTEX_CALL __NR_futex_time64
 #else
 #define FUTEX_CALL __NR_futex
 #endif
-
-static bool drop_slab(void)
-{
-	return write_file("/proc/sys/vm/drop_caches", "2");
-}
-
-/* Drops until none of the pages is left, without touching them. */
-static bool drop_until_gone(const char *p, size_t pages)
-{
-	int i;
-
-	for (i = 0; i < PATIENCE && resident(p, pages) > 0; i++)
-		if (!drop_slab())
-			return false;
-	return resident(p, pages) == 0;
-}
 
 /* Waits for the end of a child that reports nothing but success. */
 static bool child_succeeds(pid_t pid)
@@ -1142,28 +1123,6 @@ static bool set_limit(const char *dir, const char *file, const char *value)
 
 	snprintf(path, sizeof(path), "%s/%s", dir, file);
 	return write_file(path, value);
-}
-
-/* A number in a control file; name: of the line, or NULL for the only one. */
-static long counter(const char *dir, const char *file, const char *name)
-{
-	char path[192], text[4096], *at = text;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, file);
-	if (!read_file(path, text, sizeof(text)))
-		return -1;
-	if (name) {
-		for (at = text; at; at = strchr(at, '\n')) {
-			at += *at == '\n';
-			if (!strncmp(at, name, strlen(name)) &&
-			    at[strlen(name)] == ' ')
-				break;
-		}
-		if (!at)
-			return -1;
-		at += strlen(name);
-	}
-	return strtol(at, NULL, 10);
 }
 
 /* A child in the group; 0 in the child. */

@@ -11,30 +11,13 @@
 
 #define TRACING "/sys/kernel/tracing"
 #define PAGES 16
-#define PATIENCE 20
-
-static bool drop_slab(void)
-{
-	return write_file("/proc/sys/vm/drop_caches", "2");
-}
 
 /* A number of /proc/vmstat, with what the CPUs have counted by themselves; -1: there is none. */
 static long counted(const char *name)
 {
-	char line[128], key[64];
-	long value, found = -1;
-	FILE *f;
-
 	if (!write_file("/proc/sys/vm/stat_refresh", "1"))
 		return -1;
-	f = fopen("/proc/vmstat", "re");
-	if (!f)
-		return -1;
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "%63s %ld", key, &value) == 2 && !strcmp(key, name))
-			found = value;
-	fclose(f);
-	return found;
+	return number_in("/proc/vmstat", name);
 }
 
 /* Until other processes that have just ended are gone. */
@@ -73,7 +56,6 @@ TEST(vmstat_counts_what_reclaim_drops)
 {
 	long before = resident_now() < 0 ? -1 : counted("vgetrandom_dropped");
 	char *p = droppable(PAGES);
-	int i;
 
 	ASSERT_LE(0, before);
 	ASSERT_LE(0, counted("vgetrandom_skipped"));
@@ -82,28 +64,9 @@ TEST(vmstat_counts_what_reclaim_drops)
 	/* the program's own wish is none of the kernel's */
 	EXPECT_EQ(0, madvise(p, PAGE, MADV_DONTNEED));
 	EXPECT_EQ(before, counted("vgetrandom_dropped"));
-	for (i = 0; i < PATIENCE && resident(p, PAGES); i++)
-		ASSERT_TRUE(drop_slab());
+	EXPECT_TRUE(drop_until_gone(p, PAGES));
 	/* somebody else may have had some */
 	EXPECT_LE(before + PAGES - 1, counted("vgetrandom_dropped"));
-}
-
-/* The line of this name in a cgroup's memory.stat, in bytes; -1: there is none. */
-static long memory_stat(const char *dir, const char *name)
-{
-	char path[192], line[128], key[64];
-	long value, found = -1;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%s/memory.stat", dir);
-	f = fopen(path, "re");
-	if (!f)
-		return -1;
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "%63s %ld", key, &value) == 2 && !strcmp(key, name))
-			found = value;
-	fclose(f);
-	return found;
 }
 
 TEST(memory_stat_has_a_line)
@@ -120,7 +83,7 @@ TEST(memory_stat_has_a_line)
 	ASSERT_EQ(0, mkdir(dir, 0700));
 	ASSERT_EQ(0, pipe(to));
 	ASSERT_EQ(0, pipe(from));
-	EXPECT_EQ(0, memory_stat(dir, "vgetrandom"));
+	EXPECT_EQ(0, counter(dir, "memory.stat", "vgetrandom"));
 	pid = fork();
 	if (!pid) {
 		char *p;
@@ -135,7 +98,7 @@ TEST(memory_stat_has_a_line)
 	ASSERT_EQ(1, read(to[0], &word, 1));
 	/* the numbers of all CPUs are added up every two seconds */
 	for (i = 0; i < 50; i++) {
-		bytes = memory_stat(dir, "vgetrandom");
+		bytes = counter(dir, "memory.stat", "vgetrandom");
 		if (bytes == 300 * (long)PAGE)
 			break;
 		usleep(100000);
@@ -143,9 +106,9 @@ TEST(memory_stat_has_a_line)
 	EXPECT_EQ(300 * (long)PAGE, bytes);
 	EXPECT_EQ(1, write(from[1], "x", 1));
 	EXPECT_EQ(0, child_result(pid));
-	for (i = 0; i < 50 && memory_stat(dir, "vgetrandom"); i++)
+	for (i = 0; i < 50 && counter(dir, "memory.stat", "vgetrandom"); i++)
 		usleep(100000);
-	EXPECT_EQ(0, memory_stat(dir, "vgetrandom"));
+	EXPECT_EQ(0, counter(dir, "memory.stat", "vgetrandom"));
 	EXPECT_EQ(0, rmdir(dir));
 }
 
@@ -238,7 +201,6 @@ TEST_F(events, fork)
 TEST_F(events, drop_tells_its_cause)
 {
 	char *p = self->trace.p;
-	int i;
 
 	fill(p, PAGES, 1);
 	EXPECT_EQ(0, madvise(p, PAGE, MADV_DONTNEED));
@@ -250,15 +212,14 @@ TEST_F(events, drop_tells_its_cause)
 	EXPECT_EQ(1, traced(&self->trace, "vgetrandom_drop:", 2, "cause=pageout"));
 	EXPECT_EQ(1, traced(&self->trace, "vgetrandom_drop:", 3, "cause=unmap"));
 	EXPECT_EQ(0, traced(&self->trace, "vgetrandom_drop:", 4, ""));
-	for (i = 0; i < PATIENCE && resident(p + 4 * PAGE, 1); i++)
-		ASSERT_TRUE(drop_slab());
+	EXPECT_TRUE(drop_until_gone(p + 4 * PAGE, 1));
 	EXPECT_EQ(1, traced(&self->trace, "vgetrandom_drop:", 4, "cause=reclaim"));
 }
 
 TEST_F(events, skip_tells_its_cause)
 {
 	struct iovec page = { self->trace.p, PAGE };
-	int pipes[2], i;
+	int pipes[2];
 
 	fill(self->trace.p, 2, 1);
 	ASSERT_EQ(0, pipe(pipes));
@@ -266,8 +227,7 @@ TEST_F(events, skip_tells_its_cause)
 	/* just used */
 	ASSERT_TRUE(drop_slab());
 	EXPECT_LE(1, traced(&self->trace, "vgetrandom_skip:", 1, "cause=used"));
-	for (i = 0; i < PATIENCE && resident(self->trace.p + PAGE, 1); i++)
-		ASSERT_TRUE(drop_slab());
+	EXPECT_TRUE(drop_until_gone(self->trace.p + PAGE, 1));
 	EXPECT_EQ(1, traced(&self->trace, "vgetrandom_drop:", 1, "cause=reclaim"));
 	EXPECT_LE(1, traced(&self->trace, "vgetrandom_skip:", 0, "cause=pinned"));
 	EXPECT_EQ(0, traced(&self->trace, "vgetrandom_drop:", 0, ""));
