@@ -27,6 +27,7 @@
 #include <linux/mman.h>
 #include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
+#include <linux/pagevec.h>
 #include <linux/rbtree.h>
 #include <linux/refcount.h>
 #include <linux/rmap.h>
@@ -46,18 +47,20 @@
  * struct vgetrandom_mapping - the pages of one mapping in one mm
  * @spec: what vm_private_data of each VMA of this mapping points to
  * @refs: one for each such VMA, one for a shrinker at work on it
- * @lock: protects @pages
+ * @lock: protects @pages and @changes
  * @mm: where the VMAs are; its mm_struct is held, not its users
  * @pages: the struct vgetrandom_page, by virtual page number
+ * @changes: of @pages so far
  *
  * A VMA that is split or moved shares the object with its other parts.
  */
 struct vgetrandom_mapping {
 	struct vm_special_mapping	spec;
 	refcount_t			refs;
-	struct mutex			lock;	/* protects @pages */
+	struct mutex			lock;	/* protects @pages, @changes */
 	struct mm_struct		*mm;
 	struct rb_root			pages;
+	unsigned long			changes;
 };
 
 /**
@@ -137,30 +140,51 @@ vgetrandom_mapping_make(struct vm_area_struct *vma)
 	mmgrab(vma->vm_mm);
 	mapping->mm = vma->vm_mm;
 	mapping->pages = RB_ROOT;
+	mapping->changes = 0;
 
-	/* mmap_lock is held for reading only: another fault may be first */
+	/* the VMA is locked for reading only: another fault may be first */
 	if (cmpxchg(&vma->vm_private_data, empty, &mapping->spec) != empty)
 		vgetrandom_mapping_put(mapping);
 	return vgetrandom_mapping_of(vma);
 }
 
-/* The page with the lowest number not below @vpn, or NULL. */
+/**
+ * struct vgetrandom_place - where a page would be put into a mapping's tree
+ * @link: what would point to it
+ * @parent: the node that @link is in, NULL for the root
+ * @changes: vgetrandom_mapping.changes, with any other the place is void
+ */
+struct vgetrandom_place {
+	struct rb_node			**link;
+	struct rb_node			*parent;
+	unsigned long			changes;
+};
+
+/*
+ * The page with the lowest number not below @vpn, or NULL, and the place of a
+ * page with number @vpn, if that is not there.
+ */
 static struct vgetrandom_page *
-vgetrandom_mapping_first(struct vgetrandom_mapping *mapping, unsigned long vpn)
+vgetrandom_mapping_first(struct vgetrandom_mapping *mapping, unsigned long vpn,
+			 struct vgetrandom_place *place)
 {
-	struct rb_node *node = mapping->pages.rb_node;
+	struct rb_node **link = &mapping->pages.rb_node, *parent = NULL;
 	struct vgetrandom_page *page, *first = NULL;
 
 	lockdep_assert_held(&mapping->lock);
-	while (node) {
-		page = rb_entry(node, struct vgetrandom_page, node);
+	while (*link) {
+		parent = *link;
+		page = rb_entry(parent, struct vgetrandom_page, node);
 		if (page->vpn < vpn) {
-			node = node->rb_right;
+			link = &parent->rb_right;
 		} else {
 			first = page;
-			node = node->rb_left;
+			link = &parent->rb_left;
 		}
 	}
+	*place = (struct vgetrandom_place) {
+		.link = link, .parent = parent, .changes = mapping->changes,
+	};
 	return first;
 }
 
@@ -170,29 +194,32 @@ static struct vgetrandom_page *vgetrandom_page_next(struct vgetrandom_page *page
 }
 
 static struct vgetrandom_page *
-vgetrandom_mapping_find(struct vgetrandom_mapping *mapping, unsigned long vpn)
+vgetrandom_mapping_find(struct vgetrandom_mapping *mapping, unsigned long vpn,
+			struct vgetrandom_place *place)
 {
-	struct vgetrandom_page *page = vgetrandom_mapping_first(mapping, vpn);
+	struct vgetrandom_page *page = vgetrandom_mapping_first(mapping, vpn,
+								place);
 
 	return page && page->vpn == vpn ? page : NULL;
 }
 
 static void vgetrandom_mapping_insert(struct vgetrandom_mapping *mapping,
-				      struct vgetrandom_page *page)
+				      struct vgetrandom_page *page,
+				      struct vgetrandom_place *place)
 {
-	struct rb_node **link = &mapping->pages.rb_node, *parent = NULL;
-
 	lockdep_assert_held(&mapping->lock);
-	while (*link) {
-		parent = *link;
-		if (page->vpn < rb_entry(parent, struct vgetrandom_page,
-					 node)->vpn)
-			link = &parent->rb_left;
-		else
-			link = &parent->rb_right;
-	}
-	rb_link_node(&page->node, parent, link);
+	VM_WARN_ON_ONCE(*place->link || place->changes != mapping->changes);
+	rb_link_node(&page->node, place->parent, place->link);
 	rb_insert_color(&page->node, &mapping->pages);
+	mapping->changes++;
+}
+
+static void vgetrandom_mapping_erase(struct vgetrandom_mapping *mapping,
+				     struct vgetrandom_page *page)
+{
+	lockdep_assert_held(&mapping->lock);
+	rb_erase(&page->node, &mapping->pages);
+	mapping->changes++;
 }
 
 /* For /proc/vmstat and memory.stat, and for who guesses what can be had. */
@@ -213,6 +240,7 @@ static struct vgetrandom_page *
 vgetrandom_page_alloc(struct vgetrandom_mapping *mapping,
 		      struct vm_area_struct *vma, unsigned long addr)
 {
+	bool foreign = vma->vm_mm != current->mm;
 	struct mem_cgroup *memcg, *outer;
 	struct vgetrandom_page *page;
 	struct folio *folio;
@@ -225,9 +253,11 @@ vgetrandom_page_alloc(struct vgetrandom_mapping *mapping,
 
 	/* the folio's charge keeps its cgroup alive until the folio is freed */
 	memcg = folio_memcg(folio);
-	outer = set_active_memcg(memcg);
+	if (foreign)
+		outer = set_active_memcg(memcg);
 	page = kmem_cache_alloc(vgetrandom_page_cache, GFP_KERNEL);
-	set_active_memcg(outer);
+	if (foreign)
+		set_active_memcg(outer);
 	if (!page)
 		goto put_folio;
 	if (memcg && memcg_list_lru_alloc(memcg, &vgetrandom_lru, GFP_KERNEL))
@@ -253,28 +283,60 @@ put_folio:
 }
 
 /*
- * Wipes and frees a page that nothing can find any more, and that no page table
- * or TLB entry leads to.  folio_mapped() may lag behind: another thread's zap
- * may not have come to its delayed rmap removal.
+ * Wipes a page that nothing can find any more, and that no page table or TLB
+ * entry leads to.  folio_mapped() may lag behind: another thread's zap may not
+ * have come to its delayed rmap removal.
  */
-static void vgetrandom_page_free(struct vgetrandom_page *page)
+static void vgetrandom_page_wipe(struct vgetrandom_page *page)
 {
-	struct folio *folio = page->folio;
+	struct page *wiped = folio_page(page->folio, 0);
 
 	/* touching a broken page might be fatal; it is never used again */
-	if (!PageHWPoison(folio_page(folio, 0)))
-		clear_highpage(folio_page(folio, 0));
-	vgetrandom_page_account(folio, -1);
-	folio_put(folio);
+	if (!PageHWPoison(wiped))
+		clear_highpage(wiped);
+}
+
+static void vgetrandom_page_free(struct vgetrandom_page *page)
+{
+	vgetrandom_page_wipe(page);
+	vgetrandom_page_account(page->folio, -1);
+	folio_put(page->folio);
 	kmem_cache_free(vgetrandom_page_cache, page);
+}
+
+/* Frees what is wiped; the pages of a node and a cgroup are counted at once. */
+static void vgetrandom_batch_free(struct folio_batch *folios, void **pages)
+{
+	unsigned int i, first = 0, num = folio_batch_count(folios);
+
+	for (i = 1; i <= num; i++) {
+		struct folio *folio = folios->folios[first];
+
+		if (i < num &&
+		    folio_nid(folios->folios[i]) == folio_nid(folio) &&
+		    folio_memcg(folios->folios[i]) == folio_memcg(folio))
+			continue;
+		vgetrandom_page_account(folio, first - i);
+		first = i;
+	}
+	kmem_cache_free_bulk(vgetrandom_page_cache, num, pages);
+	folios_put(folios);
 }
 
 static void vgetrandom_pages_free(struct list_head *pages)
 {
 	struct vgetrandom_page *page, *next;
+	void *batch[PAGEVEC_SIZE];
+	struct folio_batch folios;
 
-	list_for_each_entry_safe(page, next, pages, lru)
-		vgetrandom_page_free(page);
+	folio_batch_init(&folios);
+	list_for_each_entry_safe(page, next, pages, lru) {
+		vgetrandom_page_wipe(page);
+		batch[folio_batch_count(&folios)] = page;
+		if (!folio_batch_add(&folios, page->folio) ||
+		    list_entry_is_head(next, pages, lru))
+			vgetrandom_batch_free(&folios, batch);
+	}
 	INIT_LIST_HEAD(pages);
 }
 
@@ -300,12 +362,13 @@ static void vgetrandom_shrinker_wake(struct mem_cgroup *memcg, int nid)
 }
 #endif
 
-static void vgetrandom_page_link(struct vgetrandom_page *page)
+static void vgetrandom_page_link(struct vgetrandom_page *page,
+				 struct vgetrandom_place *place)
 {
 	struct mem_cgroup *memcg = folio_memcg(page->folio);
 	int nid = folio_nid(page->folio);
 
-	vgetrandom_mapping_insert(page->mapping, page);
+	vgetrandom_mapping_insert(page->mapping, page, place);
 	list_lru_add(&vgetrandom_lru, &page->lru, nid, memcg);
 	vgetrandom_shrinker_wake(memcg, nid);
 }
@@ -315,9 +378,8 @@ static void vgetrandom_page_unlink(struct vgetrandom_page *page,
 {
 	struct folio *folio = page->folio;
 
-	lockdep_assert_held(&page->mapping->lock);
 	trace_vgetrandom_drop(page->mapping->mm, page->vpn << PAGE_SHIFT, cause);
-	rb_erase(&page->node, &page->mapping->pages);
+	vgetrandom_mapping_erase(page->mapping, page);
 	list_lru_del(&vgetrandom_lru, &page->lru, folio_nid(folio),
 		     folio_memcg(folio));
 }
@@ -386,12 +448,13 @@ static void vgetrandom_mapping_forget(struct vgetrandom_mapping *mapping,
 				      enum vgetrandom_drop_cause cause)
 {
 	struct vgetrandom_page *page, *next;
+	struct vgetrandom_place unused;
 	unsigned int left;
 	LIST_HEAD(forgotten);
 
 	do {
 		mutex_lock(&mapping->lock);
-		page = vgetrandom_mapping_first(mapping, vpn);
+		page = vgetrandom_mapping_first(mapping, vpn, &unused);
 		for (left = VGETRANDOM_BATCH;
 		     left && page && page->vpn <= last; left--) {
 			struct folio *folio = page->folio;
@@ -444,6 +507,7 @@ static vm_fault_t vgetrandom_mapping_fault(const struct vm_special_mapping *spec
 {
 	struct vgetrandom_page *page, *unused = NULL, *broken = NULL;
 	struct vgetrandom_mapping *mapping;
+	struct vgetrandom_place place;
 	bool fresh = false;
 
 	/* left over from an mremap() that failed, and could not be undone */
@@ -455,7 +519,7 @@ static vm_fault_t vgetrandom_mapping_fault(const struct vm_special_mapping *spec
 		return VM_FAULT_OOM;
 
 	mutex_lock(&mapping->lock);
-	page = vgetrandom_mapping_find(mapping, vmf->pgoff);
+	page = vgetrandom_mapping_find(mapping, vmf->pgoff, &place);
 	if (!page || PageHWPoison(folio_page(page->folio, 0))) {
 		mutex_unlock(&mapping->lock);
 		unused = vgetrandom_page_alloc(mapping, vma, vmf->address);
@@ -463,15 +527,18 @@ static vm_fault_t vgetrandom_mapping_fault(const struct vm_special_mapping *spec
 			return VM_FAULT_OOM;
 		mutex_lock(&mapping->lock);
 
-		page = vgetrandom_mapping_find(mapping, vmf->pgoff);
+		if (mapping->changes != place.changes)
+			page = vgetrandom_mapping_find(mapping, vmf->pgoff,
+						       &place);
 		if (page && PageHWPoison(folio_page(page->folio, 0))) {
 			vgetrandom_page_unlink(page, VGETRANDOM_DROP_POISON);
 			broken = page;
-			page = NULL;
+			page = vgetrandom_mapping_find(mapping, vmf->pgoff,
+						       &place);
 		}
 		if (!page) {
 			swap(page, unused);
-			vgetrandom_page_link(page);
+			vgetrandom_page_link(page, &place);
 			fresh = true;
 		}
 	}
@@ -548,7 +615,8 @@ static bool vgetrandom_page_mapped_in(struct vgetrandom_page *page,
 
 /*
  * The page table entries of a VMA have moved to @new_vma: the pages follow.
- * mmap_lock is held for writing, so nothing sees the keys in between.
+ * mmap_lock is held for writing and both VMAs are write-locked, so nothing sees
+ * the keys in between.
  *
  * A page that is still mapped where it was has not moved.  @new_vma then comes
  * from the rest of an mremap() that failed and could not be undone, and has no
@@ -561,20 +629,22 @@ static int vgetrandom_mapping_mremap(const struct vm_special_mapping *spec,
 	unsigned long old = new_vma->vm_pgoff;
 	unsigned long new = new_vma->vm_start >> PAGE_SHIFT;
 	struct vgetrandom_page *page, *next;
+	struct vgetrandom_place place;
 	struct vm_area_struct *old_vma;
 
 	if (mapping) {
 		old_vma = vma_lookup(mapping->mm, old << PAGE_SHIFT);
 		mutex_lock(&mapping->lock);
-		for (page = vgetrandom_mapping_first(mapping, old);
+		for (page = vgetrandom_mapping_first(mapping, old, &place);
 		     page && page->vpn < old + vma_pages(new_vma);
 		     page = next) {
 			next = vgetrandom_page_next(page);
 			if (vgetrandom_page_mapped_in(page, old_vma))
 				continue;
-			rb_erase(&page->node, &mapping->pages);
+			vgetrandom_mapping_erase(mapping, page);
 			page->vpn += new - old;
-			vgetrandom_mapping_insert(mapping, page);
+			vgetrandom_mapping_find(mapping, page->vpn, &place);
+			vgetrandom_mapping_insert(mapping, page, &place);
 			cond_resched();
 		}
 		mutex_unlock(&mapping->lock);

@@ -104,11 +104,12 @@ static struct vgetrandom_mapping *test_mapping(struct kunit *test,
 static struct folio *test_pin(struct vgetrandom_mapping *mapping,
 			      unsigned long addr)
 {
+	struct vgetrandom_place place;
 	struct vgetrandom_page *page;
 	struct folio *folio = NULL;
 
 	mutex_lock(&mapping->lock);
-	page = vgetrandom_mapping_find(mapping, addr >> PAGE_SHIFT);
+	page = vgetrandom_mapping_find(mapping, addr >> PAGE_SHIFT, &place);
 	if (page) {
 		folio = page->folio;
 		folio_get(folio);
@@ -128,11 +129,12 @@ static bool test_present(struct vgetrandom_mapping *mapping, unsigned long addr)
 
 static unsigned int test_pages(struct vgetrandom_mapping *mapping)
 {
+	struct vgetrandom_place unused;
 	struct vgetrandom_page *page;
 	unsigned int pages = 0;
 
 	mutex_lock(&mapping->lock);
-	for (page = vgetrandom_mapping_first(mapping, 0); page;
+	for (page = vgetrandom_mapping_first(mapping, 0, &unused); page;
 	     page = vgetrandom_page_next(page))
 		pages++;
 	mutex_unlock(&mapping->lock);

@@ -8,7 +8,7 @@
 #include <sys/random.h>
 
 #include "vgetrandom_vdso.h"
-#include "../kselftest_harness.h"
+#include "vgetrandom_harness.h"
 
 #define MAX_LEN (64 * 1024)
 /* Every length up to here is tried, then only every LEN_STEP-th. */

@@ -12,7 +12,7 @@
 #include <sched.h>
 #include <sys/personality.h>
 #include <sys/resource.h>
-#include "../kselftest_harness.h"
+#include "vgetrandom_harness.h"
 
 #define MAX_MAP_COUNT "/proc/sys/vm/max_map_count"
 

@@ -18,7 +18,7 @@
 #include <sys/resource.h>
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
-#include "../kselftest_harness.h"
+#include "vgetrandom_harness.h"
 
 #define MIB (1024 * 1024UL)
 #define CORE_PATTERN "/proc/sys/kernel/core_pattern"
@@ -1181,13 +1181,13 @@ FIXTURE_TEARDOWN_PARENT(memcg)
 /* Four times the limit, written in one go. */
 TEST_F(memcg, limit_drops_and_spares)
 {
-	size_t pages = 64 * MIB / PAGE, i;
+	size_t pages = 32 * MIB / PAGE, i;
 	struct mapped m;
 	long kept;
 	pid_t pid;
 	char *p;
 
-	ASSERT_TRUE(set_limit(self->dir, "memory.max", "16M"));
+	ASSERT_TRUE(set_limit(self->dir, "memory.max", "8M"));
 	pid = fork_into(self->dir);
 	if (!pid) {
 		p = droppable(pages);
@@ -1198,10 +1198,10 @@ TEST_F(memcg, limit_drops_and_spares)
 		if (!find_mapped(p, &m) || m.swap_kb)
 			_exit(2);
 		kept = resident(p, pages);
-		if (kept > (long)(16 * MIB / PAGE))
+		if (kept > (long)(8 * MIB / PAGE))
 			_exit(3);
 		/* one charge that finds no room is no reason to drop all */
-		if (kept < (long)(16 * MIB / PAGE) / 3)
+		if (kept < (long)(8 * MIB / PAGE) / 3)
 			_exit(4);
 		for (i = 0; i < pages; i++)
 			if (!holds_from(p + i * PAGE, i, 1, 1) &&

@@ -19,12 +19,10 @@
 
 #include "vgetrandom_test.h"
 #include "vgetrandom_vdso.h"
-#include "../kselftest_harness.h"
+#include "vgetrandom_harness.h"
 
 #define BLOCK sizeof(struct vgetrandom_block)
 #define NUM_FORKS 2000
-/* In seconds, for kernels that check much of what they do. */
-#define FORKS_TIMEOUT 120
 #define NUM_THREADS 4
 #define CALLS_PER_THREAD 40000
 #define CALLS_PER_DROPPED_THREAD 20000
@@ -133,7 +131,7 @@ TEST_F(state, zeroed_between_calls_gives_fresh_bytes)
 	EXPECT_TRUE(vgetrandom_blocks_fresh(blocks, num));
 }
 
-TEST_F_TIMEOUT(state, fork_gives_fresh_bytes, FORKS_TIMEOUT)
+TEST_F(state, fork_gives_fresh_bytes)
 {
 	const size_t per_fork = 8, half = per_fork / 2;
 	struct vgetrandom_block *blocks = vgetrandom_shared(NUM_FORKS * per_fork * BLOCK);
@@ -169,7 +167,7 @@ TEST_F(state, child_leaves_the_state_of_its_parent_alone)
 	EXPECT_EQ(0, memcmp(before, self->state, size));
 }
 
-TEST_F_TIMEOUT(state, child_of_a_child_gets_fresh_bytes, FORKS_TIMEOUT)
+TEST_F(state, child_of_a_child_gets_fresh_bytes)
 {
 	const int rounds = NUM_FORKS / 8, depth = 3, per_depth = 4;
 	const size_t num = rounds * depth * per_depth;
@@ -271,7 +269,7 @@ TEST_F(state, threads_get_fresh_bytes)
 	EXPECT_TRUE(vgetrandom_blocks_fresh(blocks, NUM_THREADS * CALLS_PER_THREAD));
 }
 
-TEST_F_TIMEOUT(state, fork_in_threads_gives_fresh_bytes, FORKS_TIMEOUT)
+TEST_F(state, fork_in_threads_gives_fresh_bytes)
 {
 	const size_t per_thread = 4 * FORKS_PER_THREAD;
 	struct vgetrandom_block *blocks = vgetrandom_shared(NUM_THREADS * per_thread * BLOCK);
@@ -681,7 +679,7 @@ static bool fill_and_fork(const struct _test_data_instruction *self, size_t num,
 	return good;
 }
 
-TEST_F_TIMEOUT(instruction, interrupted_by_fork, FORKS_TIMEOUT)
+TEST_F(instruction, interrupted_by_fork)
 {
 	/* If the kernel reseeds in the meantime, the call becomes longer. */
 	const size_t num = variant->num, max = 2 * DENSE_STEPS + 2 * SAMPLED_STEPS + 4000;

@@ -10,7 +10,7 @@
 #include <time.h>
 
 #include "vgetrandom_elf.h"
-#include "../kselftest_harness.h"
+#include "vgetrandom_harness.h"
 
 /* A function whose struct timespec has two fields of 64 bits. */
 #ifdef __x86_64__

@@ -22,7 +22,7 @@
 #include <time.h>
 
 #include "vgetrandom_vdso.h"
-#include "../kselftest_harness.h"
+#include "vgetrandom_harness.h"
 
 #define WARM_CALLS 2000
 #define TRIES 5

@@ -7,7 +7,7 @@
 #include "vgetrandom_mapping.h"
 #include <sys/mount.h>
 #include <sys/uio.h>
-#include "../kselftest_harness.h"
+#include "vgetrandom_harness.h"
 
 #define TRACING "/sys/kernel/tracing"
 #define PAGES 16
