@@ -21,7 +21,7 @@ help:
 #: make run      build the patched kernel, boot it and show it at work
 #: make test     run all tests; T=name runs those whose name contains it
 #: make test-full
-#:               the same, and statistics of the generator's output (T=statistics)
+#:               the same, and what takes hours: comparisons with the base, long stress
 #: make test-clients
 #:               run unmodified programs of Debian 13: glibc 2.41, Go 1.24
 #: make bench    measure the vDSO's getrandom() on this machine's CPU
@@ -42,7 +42,7 @@ help:
 #: make setup    install the Debian packages that are missing
 #: make clean    remove build/; the cache in ~/.cache/vgetrandom stays
 #:
-#: BASE=6.12 (a directory of patches/), CONFIG=production, debug or stock
+#: BASE=6.12 (a directory of patches/), CONFIG=production, debug, kcsan or stock
 
 setup:
 	@scripts/setup
