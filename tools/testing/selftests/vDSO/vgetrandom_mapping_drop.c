@@ -1758,7 +1758,8 @@ static void put_marker(char *p, unsigned int seed)
 	size_t i;
 
 	for (i = 0; i < MARKER_LEN; i++)
-		__atomic_store_n(p + i, (char)pattern(seed, i),
+		__atomic_store_n(p + i,
+				 (char)pattern(seed * MARKER_LEN + i, 0),
 				 __ATOMIC_RELAXED);
 }
 
