@@ -240,7 +240,6 @@ static struct vgetrandom_page *
 vgetrandom_page_alloc(struct vgetrandom_mapping *mapping,
 		      struct vm_area_struct *vma, unsigned long addr)
 {
-	bool foreign = vma->vm_mm != current->mm;
 	struct mem_cgroup *memcg, *outer;
 	struct vgetrandom_page *page;
 	struct folio *folio;
@@ -253,11 +252,9 @@ vgetrandom_page_alloc(struct vgetrandom_mapping *mapping,
 
 	/* the folio's charge keeps its cgroup alive until the folio is freed */
 	memcg = folio_memcg(folio);
-	if (foreign)
-		outer = set_active_memcg(memcg);
+	outer = set_active_memcg(memcg);
 	page = kmem_cache_alloc(vgetrandom_page_cache, GFP_KERNEL);
-	if (foreign)
-		set_active_memcg(outer);
+	set_active_memcg(outer);
 	if (!page)
 		goto put_folio;
 	if (memcg && memcg_list_lru_alloc(memcg, &vgetrandom_lru, GFP_KERNEL))
