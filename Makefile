@@ -13,36 +13,56 @@ tree = build/$(BASE)$(if $(filter production,$(CONFIG)),,-$(CONFIG))
 override CMD := $(value CMD)
 export CMD FILES TIMEOUT T
 
-.PHONY: help setup kernel run test test-full test-clients bench compared traces interfaces pressure scale boot shell import discard series hooks clean
+.PHONY: help setup kernel run gdb test test-full test-quick test-clients selftests kunit htmldocs \
+	bench compared traces interfaces pressure scale boot shell import discard series hooks clean
 
+# headings in bold, on a terminal only
 help:
-	@sed -n 's/^#: //p' Makefile
+	@[ -t 1 ] && bold=$$(printf '\033[1m') plain=$$(printf '\033[0m'); \
+	sed -n -e "s/^#: \(== \)\(.*\)/$$bold\2$$plain/p; t" -e 's/^#: //p; s/^#:$$//p' Makefile
 
+#: == To see it
 #: make run      build the patched kernel, boot it and show it at work
+#: make boot CMD='command' FILES='file ...' [TIMEOUT=120]
+#:               run a command in the guest; the files are in /tests
+#: make shell    open a shell in the guest
+#:
+#: == To change it (CONTRIBUTING.md)
+#: make kernel   build the kernel only, into build/BASE[-CONFIG]
+#: make import   carry edits in build/source-BASE back into files and patches;
+#:               STEP=0004 says which patch takes those that have no home
+#: make discard  throw edits in build/source-BASE away
+#: make series   write the mailable series of patches
+#: make hooks    list what the patches change in existing files
+#: make gdb [CMD='command' FILES='file ...']
+#:               run a command in the guest under gdb; the demo, if none is named
+#:
+#: == To test it
+#: make test-quick
+#:               what takes few minutes: before each commit
 #: make test     run all tests; T=name runs those whose name contains it
 #: make test-full
 #:               the same, and what takes hours: comparisons with the base, long stress
+#: make selftests
+#:               run the user-space tests in the guest; T=name those of that name
+#: make kunit    run the KUnit suites; T=suite or T=suite.case runs that only
 #: make test-clients
 #:               run unmodified programs of Debian 13: glibc 2.41, Go 1.24
+#:
+#: == To measure and compare it
 #: make bench    measure the vDSO's getrandom() on this machine's CPU
 #: make traces   look in a guest's memory for what pages held that are gone
 #: make interfaces
 #:               compare each interface with the base's: writes docs/interfaces.md
 #: make pressure count which pages go while memory is short, here and in the base
 #: make scale    measure in instructions what much of the memory costs, here and there
-#: make kernel   build the kernel only, into build/BASE[-CONFIG]
-#: make boot CMD='command' FILES='file ...' [TIMEOUT=120]
-#:               run a command in the guest; the files are in /tests
-#: make shell    open a shell in the guest
-#: make import   carry edits in build/source-BASE back into files and patches;
-#:               STEP=0004 says which patch takes those that have no home
-#: make discard  throw edits in build/source-BASE away
-#: make series   write the mailable series of patches
-#: make hooks    list what the patches change in existing files
+#:
+#: == Other
+#: make htmldocs make HTML of the project's part of the kernel's documentation
 #: make setup    install the Debian packages that are missing
 #: make clean    remove build/; the cache in ~/.cache/vgetrandom stays
 #:
-#: BASE=6.12 (a directory of patches/), CONFIG=production, debug, kcsan or stock
+#: BASE=6.12 (a directory of patches/), CONFIG=production, debug, gdb, kcsan or stock
 
 setup:
 	@scripts/setup
@@ -61,6 +81,15 @@ test-full: setup
 
 test-clients: setup
 	@scripts/test --base $(BASE) clients
+
+test-quick: setup
+	@scripts/test --base $(BASE) --part quick
+
+selftests: setup
+	@scripts/test --base $(BASE) --part selftests $${T:+"$$T"}
+
+kunit: setup
+	@scripts/test --base $(BASE) $${T:+--suite "$$T"} kunit
 
 bench: setup
 	@scripts/bench --base $(BASE)
@@ -89,6 +118,20 @@ boot: kernel
 
 shell: kernel
 	@scripts/boot --kernel $(tree) --shell -- $$FILES
+
+# debug information is only in a kernel of its own
+gdb: CONFIG = gdb
+gdb: kernel
+	@[ -n "$$CMD" ] || { \
+		programs=build/programs/gdb-$(BASE); \
+		CMD=./vgetrandom_demo FILES=$$programs/vgetrandom_demo; \
+		scripts/programs $(tree) $$programs demo || exit; \
+	}; \
+	scripts/boot --kernel $(tree) --gdb --cmd "$$CMD" -- $$FILES
+
+htmldocs: setup
+	@scripts/series apply $(BASE)
+	@scripts/docs kernel $(BASE)
 
 import: setup
 	@scripts/series import $(BASE) $(STEP)
