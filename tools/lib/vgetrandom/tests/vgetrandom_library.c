@@ -615,7 +615,7 @@ static void *draw_detached(void *data)
 	return NULL;
 }
 
-TEST_F_TIMEOUT(states, do_not_become_more_by_10000_threads, 120)
+TEST_F_TIMEOUT(states, do_not_become_more_by_10000_threads, 300)
 {
 	size_t mappings = 0, states = 0;
 
