@@ -641,6 +641,7 @@ TEST_F_TIMEOUT(states, do_not_become_more_by_10000_threads, 300)
 			states = num_states();
 		}
 	}
+	wait_for_owners();
 	TH_LOG("%zu states after 400 threads, %zu after 10000", states, num_states());
 	/* for 41 threads that may have been there at once */
 	EXPECT_LT(num_states(), 41 * 3 + self->per_page);
