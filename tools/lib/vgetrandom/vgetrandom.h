@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
  * getrandom() and its family by the vDSO: what libvgetrandom has beside libc's names. vgetrandom(3)
  * has the details.
