@@ -2,9 +2,9 @@
 /*
  * getrandom() and its family by the vDSO, for programs whose libc does not do it.
  *
- * A thread takes a state at its first call and keeps it until the kernel has ended it: no destructor
- * gives it back, so calls made by other destructors find it still theirs. Who needs a state and
- * finds none free looks for owners that are no more.
+ * A thread takes a state at its first call and keeps it until the kernel has ended it: no
+ * destructor gives it back, so calls made by other destructors find it still theirs. Who needs a
+ * state and finds none free looks for owners that are no more.
  *
  * A state belongs to whom its owner word says: by a ticket, which never comes twice in a process
  * and its forks, and the thread's ID. Only its thread writes a ticket to it, and only over a word
@@ -80,8 +80,8 @@ static atomic_bool no_vdso;
 /*
  * This thread's ID, or 0 if it is not libc's idea of it: then this is another process, which was
  * made behind libc's back, or by vfork() and has its parent's memory and thread-local variables. It
- * may use a state that its parent's thread has taken, since that one waits, but take none: the owner
- * would seem dead too early.
+ * may use a state that its parent's thread has taken, since that one waits, but take none: the
+ * owner would seem dead too early.
  */
 static pid_t thread_id(void)
 {

@@ -53,7 +53,8 @@ void vgetrandom_arc4random_buf(void *buf, size_t len);
  * vgetrandom_arc4random_uniform - arc4random_uniform(): never fails
  * @upper_bound:	one more than the largest number wanted
  *
- * Returns: a random number less than @upper_bound, each as likely as the others; 0 for a bound of 0.
+ * Returns: a random number less than @upper_bound, each as likely as the others; 0 for a bound
+ * of 0.
  */
 uint32_t vgetrandom_arc4random_uniform(uint32_t upper_bound);
 
