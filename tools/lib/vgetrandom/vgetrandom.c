@@ -147,11 +147,13 @@ static size_t reap(uint64_t word, size_t *num, int *num_chunks)
 
 			if (!owner)
 				continue;
-			if ((OWNER_TID(owner) != OWNER_TID(word) && !is_dead(OWNER_TID(owner))) ||
-			    !atomic_compare_exchange_strong(&chunk->owners[i], &owner, word)) {
-				used++;
+			if (OWNER_TID(owner) != OWNER_TID(word) && !is_dead(OWNER_TID(owner))) {
+				/* not if it was another thread's while that wiped it */
+				used += atomic_load(&chunk->owners[i]) == owner;
 				continue;
 			}
+			if (!atomic_compare_exchange_strong(&chunk->owners[i], &owner, word))
+				continue;
 			memset(vgetrandom_state(&chunk->states, i), 0,
 			       chunk->vdso.params.size_of_opaque_state);
 			atomic_store(&chunk->owners[i], 0);
