@@ -276,23 +276,26 @@ static bool drop_caches_is_good(unsigned char *p, int error)
 static const struct {
 	const char *name;
 	bool untouched;
+	/* in a memory cgroup that has no lists for its shrinkers yet */
+	bool in_new_group;
 	int (*run)(unsigned char *p);
 	bool (*is_good)(unsigned char *p, int error);
 } operations[] = {
-	{ "mmap", false, do_mmap, mmap_is_good },
-	{ "mmap-fixed", false, do_map_fixed, map_fixed_is_good },
-	{ "first-fault", true, do_fault, fault_is_good },
-	{ "fault-in-read", true, do_read, read_is_good },
-	{ "fault-in-vmsplice", true, do_vmsplice, vmsplice_is_good },
-	{ "populate", true, do_populate, populate_is_good },
-	{ "fork", false, do_fork, fork_is_good },
-	{ "mremap", false, do_mremap, mremap_is_good },
-	{ "mremap-part", false, do_mremap_part, mremap_part_is_good },
-	{ "munmap-part", false, do_munmap, munmap_is_good },
-	{ "mprotect-part", false, do_mprotect, mprotect_is_good },
-	{ "dontneed", false, do_dontneed, advice_is_good },
-	{ "pageout", false, do_pageout, advice_is_good },
-	{ "drop_caches", false, do_drop_caches, drop_caches_is_good },
+	{ "mmap", false, false, do_mmap, mmap_is_good },
+	{ "mmap-fixed", false, false, do_map_fixed, map_fixed_is_good },
+	{ "first-fault", true, false, do_fault, fault_is_good },
+	{ "first-fault-in-a-group", true, true, do_fault, fault_is_good },
+	{ "fault-in-read", true, false, do_read, read_is_good },
+	{ "fault-in-vmsplice", true, false, do_vmsplice, vmsplice_is_good },
+	{ "populate", true, false, do_populate, populate_is_good },
+	{ "fork", false, false, do_fork, fork_is_good },
+	{ "mremap", false, false, do_mremap, mremap_is_good },
+	{ "mremap-part", false, false, do_mremap_part, mremap_part_is_good },
+	{ "munmap-part", false, false, do_munmap, munmap_is_good },
+	{ "mprotect-part", false, false, do_mprotect, mprotect_is_good },
+	{ "dontneed", false, false, do_dontneed, advice_is_good },
+	{ "pageout", false, false, do_pageout, advice_is_good },
+	{ "drop_caches", false, false, do_drop_caches, drop_caches_is_good },
 };
 
 static void expect_none(const char *what)
@@ -324,6 +327,11 @@ static unsigned int inject(size_t op, int fd)
 			err(1, "mmap(MAP_DROPPABLE)");
 		if (!operations[op].untouched)
 			write_pages(p, PAGES);
+		if (operations[op].in_new_group) {
+			if (mkdir(GROUP, 0700))
+				err(1, GROUP);
+			put(GROUP "/cgroup.procs", "0");
+		}
 		set_counter(fd, n);
 		error = operations[op].run(p);
 		if (pread(fd, left, sizeof(left) - 1, 0) <= 0)
@@ -334,6 +342,11 @@ static unsigned int inject(size_t op, int fd)
 			     operations[op].name, n, error);
 		munmap(p, SIZE);
 		expect_none(operations[op].name);
+		if (operations[op].in_new_group) {
+			put("/sys/fs/cgroup/cgroup.procs", "0");
+			if (rmdir(GROUP))
+				err(1, GROUP);
+		}
 		if (atoi(left))
 			return n - 1;
 	}
