@@ -39,6 +39,7 @@
 #include <linux/vmstat.h>
 
 #include "internal.h"
+#include "vgetrandom_helpers.h"
 
 #define CREATE_TRACE_POINTS
 #include <trace/events/vgetrandom.h>
@@ -131,7 +132,7 @@ vgetrandom_mapping_make(struct vm_area_struct *vma)
 	if (mapping)
 		return mapping;
 
-	mapping = kmalloc(sizeof(*mapping), GFP_KERNEL_ACCOUNT);
+	mapping = vgetrandom_alloc(mapping);
 	if (!mapping)
 		return NULL;
 	mapping->spec = vgetrandom_mapping_empty;
@@ -242,23 +243,25 @@ vgetrandom_page_alloc(struct vgetrandom_mapping *mapping,
 {
 	struct mem_cgroup *memcg, *outer;
 	struct vgetrandom_page *page;
+	struct page *memory;
 	struct folio *folio;
 
-	folio = vma_alloc_folio(VGETRANDOM_PAGE_GFP, 0, vma, addr, false);
-	if (!folio)
+	memory = alloc_page_vma(VGETRANDOM_PAGE_GFP, vma, addr);
+	if (!memory)
 		return NULL;
+	folio = page_folio(memory);
 	if (mem_cgroup_charge(folio, vma->vm_mm, GFP_KERNEL))
 		goto put_folio;
 
-	/* the folio's charge keeps its cgroup alive until the folio is freed */
-	memcg = folio_memcg(folio);
+	memcg = get_mem_cgroup_from_folio(folio);
 	outer = set_active_memcg(memcg);
 	page = kmem_cache_alloc(vgetrandom_page_cache, GFP_KERNEL);
 	set_active_memcg(outer);
 	if (!page)
-		goto put_folio;
+		goto put_memcg;
 	if (memcg && memcg_list_lru_alloc(memcg, &vgetrandom_lru, GFP_KERNEL))
 		goto free_page;
+	mem_cgroup_put(memcg);
 
 	INIT_LIST_HEAD(&page->lru);
 	page->folio = folio;
@@ -266,7 +269,7 @@ vgetrandom_page_alloc(struct vgetrandom_mapping *mapping,
 	page->vpn = addr >> PAGE_SHIFT;
 	page->spared = atomic_read(&vgetrandom_scans) - 1;
 
-	clear_user_highpage(folio_page(folio, 0), addr);
+	clear_user_highpage(memory, addr);
 	/* orders the zeros before the page table entry */
 	__folio_mark_uptodate(folio);
 	vgetrandom_page_account(folio, 1);
@@ -274,6 +277,8 @@ vgetrandom_page_alloc(struct vgetrandom_mapping *mapping,
 
 free_page:
 	kmem_cache_free(vgetrandom_page_cache, page);
+put_memcg:
+	mem_cgroup_put(memcg);
 put_folio:
 	folio_put(folio);
 	return NULL;
@@ -362,12 +367,16 @@ static void vgetrandom_shrinker_wake(struct mem_cgroup *memcg, int nid)
 static void vgetrandom_page_link(struct vgetrandom_page *page,
 				 struct vgetrandom_place *place)
 {
-	struct mem_cgroup *memcg = folio_memcg(page->folio);
 	int nid = folio_nid(page->folio);
+	struct mem_cgroup *memcg;
 
 	vgetrandom_mapping_insert(page->mapping, page, place);
+	/* a cgroup that goes may hand its pages to its parent */
+	rcu_read_lock();
+	memcg = folio_memcg(page->folio);
 	list_lru_add(&vgetrandom_lru, &page->lru, nid, memcg);
 	vgetrandom_shrinker_wake(memcg, nid);
+	rcu_read_unlock();
 }
 
 static void vgetrandom_page_unlink(struct vgetrandom_page *page,
@@ -377,8 +386,10 @@ static void vgetrandom_page_unlink(struct vgetrandom_page *page,
 
 	trace_vgetrandom_drop(page->mapping->mm, page->vpn << PAGE_SHIFT, cause);
 	vgetrandom_mapping_erase(page->mapping, page);
+	rcu_read_lock();
 	list_lru_del(&vgetrandom_lru, &page->lru, folio_nid(folio),
 		     folio_memcg(folio));
+	rcu_read_unlock();
 }
 
 static void vgetrandom_page_skip(const struct vgetrandom_page *page,
@@ -417,8 +428,7 @@ static bool vgetrandom_page_drop(struct vgetrandom_page *page,
 	 * the page table entry and not yet flushed the TLBs: the zap here does.
 	 */
 	if (folio_mapped(folio) || folio_ref_count(folio) > 1)
-		zap_page_range_single(vma, page->vpn << PAGE_SHIFT, PAGE_SIZE,
-				      NULL);
+		vgetrandom_zap(vma, page->vpn << PAGE_SHIFT, PAGE_SIZE);
 	if (!pinned_too) {
 		/* atomic against GUP-fast, which may just take a reference */
 		if (!folio_ref_freeze(folio, 1))
@@ -493,7 +503,7 @@ static void vgetrandom_mapping_drop(struct vm_area_struct *vma,
 	 * mincore() would say that it is gone.
 	 */
 	if (cause == VGETRANDOM_DROP_DONTNEED)
-		zap_page_range_single(vma, start, end - start, NULL);
+		vgetrandom_zap(vma, start, end - start);
 	vgetrandom_mapping_forget(mapping, start >> PAGE_SHIFT,
 				  (end - 1) >> PAGE_SHIFT, vma, cause);
 }
@@ -646,7 +656,7 @@ static int vgetrandom_mapping_mremap(const struct vm_special_mapping *spec,
 		}
 		mutex_unlock(&mapping->lock);
 	}
-	new_vma->vm_pgoff = new;
+	vgetrandom_set_pgoff(new_vma, new);
 	return 0;
 }
 
@@ -715,7 +725,7 @@ unsigned long vgetrandom_mapping_mmap(unsigned long addr, unsigned long len,
 	 */
 	vm_flags |= VM_SHARED | VM_DONTDUMP;
 
-	if (map_deny_write_exec(vm_flags, vm_flags))
+	if (vgetrandom_deny_write_exec(vm_flags))
 		return -EACCES;
 	if (!arch_validate_flags(vm_flags))
 		return -EINVAL;
@@ -723,7 +733,7 @@ unsigned long vgetrandom_mapping_mmap(unsigned long addr, unsigned long len,
 	vma_iter_init(&vmi, mm, addr);
 	for_each_vma_range(vmi, vma, end)
 		replaced += min(end, vma->vm_end) - max(addr, vma->vm_start);
-	if (!may_expand_vm(mm, vm_flags, (len - replaced) >> PAGE_SHIFT))
+	if (!vgetrandom_may_expand(mm, vm_flags, (len - replaced) >> PAGE_SHIFT))
 		return -ENOMEM;
 
 	if (replaced) {
@@ -736,7 +746,7 @@ unsigned long vgetrandom_mapping_mmap(unsigned long addr, unsigned long len,
 				       &vgetrandom_mapping_empty);
 	if (IS_ERR(vma))
 		return PTR_ERR(vma);
-	vma->vm_pgoff = addr >> PAGE_SHIFT;
+	vgetrandom_set_pgoff(vma, addr >> PAGE_SHIFT);
 	return addr;
 }
 
@@ -790,7 +800,7 @@ static bool vgetrandom_page_clear_young(struct vgetrandom_page *page,
 	bool young = false;
 
 	while (page_vma_mapped_walk(&pvmw))
-		young |= ptep_clear_young_notify(vma, pvmw.address, pvmw.pte);
+		young |= vgetrandom_clear_young(vma, pvmw.address, pvmw.pte);
 	return young;
 }
 
@@ -873,11 +883,17 @@ struct vgetrandom_walk {
 static bool vgetrandom_page_is_wanted(const struct vgetrandom_page *page,
 				      const struct shrink_control *sc)
 {
-	struct mem_cgroup *memcg = folio_memcg(page->folio);
+	struct mem_cgroup *memcg;
+	bool wanted;
 
-	return !mem_cgroup_kmem_disabled() || !sc->memcg ||
-	       mem_cgroup_is_root(sc->memcg) ||
-	       (memcg && mem_cgroup_is_descendant(memcg, sc->memcg));
+	if (!mem_cgroup_kmem_disabled() || !sc->memcg ||
+	    mem_cgroup_is_root(sc->memcg))
+		return true;
+	rcu_read_lock();
+	memcg = folio_memcg(page->folio);
+	wanted = memcg && mem_cgroup_is_descendant(memcg, sc->memcg);
+	rcu_read_unlock();
+	return wanted;
 }
 
 /*
@@ -998,8 +1014,7 @@ static unsigned long vgetrandom_shrink_scan(struct shrinker *shrinker,
 	/* not SHRINK_STOP: it would leave the work to a later scan */
 	if (vgetrandom_shrink_has_enough(sc))
 		return 0;
-	list_lru_shrink_walk(&vgetrandom_lru, sc, vgetrandom_lru_isolate,
-			     &walk);
+	list_lru_shrink_walk(&vgetrandom_lru, sc, vgetrandom_lru_visit, &walk);
 	mm_account_reclaimed_pages(walk.dropped);
 	count_vm_events(VGETRANDOM_DROPPED, walk.dropped);
 	return walk.dropped;

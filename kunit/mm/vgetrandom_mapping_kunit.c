@@ -147,7 +147,7 @@ static void test_unmap_ptes(struct kunit *test, unsigned long addr,
 	struct vm_area_struct *vma = test_vma(test, addr);
 
 	mmap_read_lock(current->mm);
-	zap_page_range_single(vma, addr, len, NULL);
+	vgetrandom_zap(vma, addr, len);
 	mmap_read_unlock(current->mm);
 }
 
@@ -379,6 +379,7 @@ static void test_mremap_rekeys(struct kunit *test)
 	to = copy->vm_start;
 	test_unmap_ptes(test, addr + PAGE_SIZE, 2 * PAGE_SIZE);
 	mmap_write_lock(current->mm);
+	vma_start_write(copy);
 	KUNIT_EXPECT_EQ(test, 0, copy->vm_ops->mremap(copy));
 	mmap_write_unlock(current->mm);
 	KUNIT_EXPECT_EQ(test, to >> PAGE_SHIFT, copy->vm_pgoff);
@@ -623,6 +624,7 @@ static void test_wrong_key_is_not_served(struct kunit *test)
 
 	/* moved on, it has no pages either: they are mapped where they were */
 	mmap_write_lock(current->mm);
+	vma_start_write(copy);
 	KUNIT_EXPECT_EQ(test, 0, copy->vm_ops->mremap(copy));
 	mmap_write_unlock(current->mm);
 	KUNIT_EXPECT_TRUE(test, test_present(mapping, addr + PAGE_SIZE));

@@ -13,10 +13,14 @@
 #include <linux/minmax.h>
 #include <vdso/datapage.h>
 #include <vdso/getrandom.h>
+#include <vdso/limits.h>
 #include <vdso/unaligned.h>
+#include <asm/barrier.h>
 #include <asm/vdso/getrandom.h>
+#include <uapi/linux/errno.h>
 #include <uapi/linux/mman.h>
 #include <uapi/linux/random.h>
+#include <vdso/vgetrandom_helpers.h>
 
 #undef PAGE_SIZE
 #undef PAGE_MASK
@@ -500,6 +504,6 @@ static __always_inline ssize_t
 __cvdso_getrandom(void *buffer, size_t len, unsigned int flags,
 		  void *opaque_state, size_t opaque_len)
 {
-	return __cvdso_getrandom_data(__arch_get_vdso_rng_data(), buffer, len,
+	return __cvdso_getrandom_data(vgetrandom_rng_data(), buffer, len,
 				      flags, opaque_state, opaque_len);
 }

@@ -13,6 +13,7 @@
 #include <asm/fpu/types.h>
 #include <asm/vdso/vgetrandom.h>
 #include <asm/vdso/vsyscall.h>
+#include <vdso/vgetrandom_helpers.h>
 
 static const char * const vgetrandom_levels[] = {
 	[VGETRANDOM_SSE2]	= "sse2",
@@ -57,7 +58,7 @@ static int __init vgetrandom_set_level(void)
 {
 	u8 level = min(vgetrandom_cpu_level(), vgetrandom_highest);
 
-	WRITE_ONCE(__arch_get_k_vdso_rng_data()->level, level);
+	WRITE_ONCE(vgetrandom_k_rng_data()->level, level);
 	pr_info("%s\n", vgetrandom_levels[level]);
 	return 0;
 }

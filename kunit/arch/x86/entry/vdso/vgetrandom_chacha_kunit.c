@@ -69,13 +69,15 @@ static int test_init(struct kunit *test)
 /* What the kernel's own ChaCha20 makes of it. */
 static void test_reference(u8 *dst, const u32 *key, u64 counter, size_t nblocks)
 {
-	u32 state[CHACHA_BLOCK_SIZE / sizeof(u32)] = {};
+	u32 words[CHACHA_BLOCK_SIZE / sizeof(u32)] = {};
+	/* to some kernels an array, to others a struct around it */
+	void *state = words;
 
 	chacha_init_consts(state);
-	memcpy(&state[4], key, CHACHA_KEY_SIZE);
+	memcpy(&words[4], key, CHACHA_KEY_SIZE);
 	for (; nblocks; nblocks--, counter++, dst += CHACHA_BLOCK_SIZE) {
-		state[12] = (u32)counter;
-		state[13] = counter >> 32;
+		words[12] = (u32)counter;
+		words[13] = counter >> 32;
 		chacha20_block(state, dst);
 	}
 }
