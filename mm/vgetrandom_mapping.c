@@ -311,6 +311,8 @@ static void vgetrandom_batch_free(struct folio_batch *folios, void **pages)
 {
 	unsigned int i, first = 0, num = folio_batch_count(folios);
 
+	/* a cgroup that goes may hand its pages to its parent */
+	rcu_read_lock();
 	for (i = 1; i <= num; i++) {
 		struct folio *folio = folios->folios[first];
 
@@ -321,6 +323,7 @@ static void vgetrandom_batch_free(struct folio_batch *folios, void **pages)
 		vgetrandom_page_account(folio, first - i);
 		first = i;
 	}
+	rcu_read_unlock();
 	kmem_cache_free_bulk(vgetrandom_page_cache, num, pages);
 	folios_put(folios);
 }
