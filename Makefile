@@ -13,7 +13,7 @@ tree = build/$(BASE)$(if $(filter production,$(CONFIG)),,-$(CONFIG))
 override CMD := $(value CMD)
 export CMD FILES TIMEOUT T
 
-.PHONY: help setup kernel run gdb test test-full test-quick test-clients selftests kunit htmldocs \
+.PHONY: help setup kernel run gdb test test-full test-quick test-clients selftests kunit htmldocs matrix check-bases \
 	bench compared traces interfaces pressure scale boot shell import discard series hooks clean
 
 # headings in bold, on a terminal only
@@ -40,7 +40,8 @@ help:
 #: == To test it
 #: make test-quick
 #:               what takes few minutes: before each commit
-#: make test     run all tests; T=name runs those whose name contains it
+#: make test     run all tests, on each base; BASE=6.1 on that one only;
+#:               T=name runs those of one base whose name contains it
 #: make test-full
 #:               the same, and what takes hours: comparisons with the base, long stress
 #: make selftests
@@ -58,6 +59,9 @@ help:
 #: make scale    measure in instructions what much of the memory costs, here and there
 #:
 #: == Other
+#: make check-bases
+#:               apply and build the patches with each version that Debian has of the bases
+#: make matrix   compile for other configurations, architectures and compilers
 #: make htmldocs make HTML of the project's part of the kernel's documentation
 #: make setup    install the Debian packages that are missing
 #: make clean    remove build/; the cache in ~/.cache/vgetrandom stays
@@ -73,11 +77,14 @@ kernel: setup
 run: kernel
 	@scripts/run $(BASE) $(CONFIG)
 
+# one base only if it is named
+one_base = $(if $(filter file,$(origin BASE)),,--base $(BASE))
+
 test: setup
-	@scripts/test --base $(BASE) $${T:+"$$T"}
+	@scripts/test $(one_base) $${T:+"$$T"}
 
 test-full: setup
-	@scripts/test --full --base $(BASE) $${T:+"$$T"}
+	@scripts/test --full $(one_base) $${T:+"$$T"}
 
 test-clients: setup
 	@scripts/test --base $(BASE) clients
@@ -132,6 +139,12 @@ gdb: kernel
 htmldocs: setup
 	@scripts/series apply $(BASE)
 	@scripts/docs kernel $(BASE)
+
+matrix: setup
+	@scripts/matrix $(BASE)
+
+check-bases: setup
+	@scripts/check-bases $(if $(one_base),$(BASE))
 
 import: setup
 	@scripts/series import $(BASE) $(STEP)
