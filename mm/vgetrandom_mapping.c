@@ -27,7 +27,6 @@
 #include <linux/mman.h>
 #include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
-#include <linux/pagevec.h>
 #include <linux/rbtree.h>
 #include <linux/refcount.h>
 #include <linux/rmap.h>
@@ -331,8 +330,8 @@ static void vgetrandom_batch_free(struct folio_batch *folios, void **pages)
 static void vgetrandom_pages_free(struct list_head *pages)
 {
 	struct vgetrandom_page *page, *next;
-	void *batch[PAGEVEC_SIZE];
 	struct folio_batch folios;
+	void *batch[ARRAY_SIZE(folios.folios)];
 
 	folio_batch_init(&folios);
 	list_for_each_entry_safe(page, next, pages, lru) {

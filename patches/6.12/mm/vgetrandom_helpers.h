@@ -9,6 +9,7 @@
 #include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/mmu_notifier.h>
+#include <linux/pagevec.h>
 #include <linux/slab.h>
 
 /* Memory for what @ptr points to, charged to the current cgroup; or NULL. */

@@ -5,6 +5,7 @@
 #ifndef _MM_VGETRANDOM_HELPERS_H
 #define _MM_VGETRANDOM_HELPERS_H
 
+#include <linux/folio_batch.h>
 #include <linux/list_lru.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
