@@ -326,40 +326,79 @@ static inline bool vdso_alternative_copy(unsigned char *place, const unsigned ch
 	return true;
 }
 
-/* The kernel's struct alt_instr, since 6.3. */
+/* The kernel's struct alt_instr up to the sizes, which follow. Since 6.3 flags are in between. */
 struct vdso_alternative {
 	__s32 place;
 	__s32 code;
 	__u16 feature;
-	__u16 flags;
-	__u8 place_size;
-	__u8 code_size;
 } __attribute__((packed));
 
+#define VDSO_ALTERNATIVE_FLAGS	2	/* bytes of them */
 #define VDSO_ALTERNATIVE_NOT	1
+/* without flags a bit of the feature */
+#define VDSO_FEATURE_NOT	0x8000
+
+/* What follows the feature. */
+struct vdso_alternative_sizes {
+	__u8 place;
+	__u8 code;
+};
+
+/* The size of an entry of a section, in the one of both formats that fits. */
+static inline size_t vdso_alternative_size(const struct vdso_image *image, size_t offset,
+					   size_t size)
+{
+	const size_t old = sizeof(struct vdso_alternative) +
+			   sizeof(struct vdso_alternative_sizes);
+	const size_t entry = old + VDSO_ALTERNATIVE_FLAGS;
+	const struct vdso_alternative *second = (const void *)(image->base + offset + entry);
+
+	if (size % old)
+		return entry;
+	if (size % entry)
+		return old;
+	/* A multiple of both: entries of the wrong size lead to anywhere. */
+	return vdso_within((unsigned char *)second - image->base + second->place, 1, image->size) ?
+	       entry : old;
+}
 
 /* Applies the alternatives of a section, in order: a later one overrides an earlier one. */
 static inline bool vdso_image_alternatives(struct vdso_image *image, size_t offset, size_t size)
 {
-	const struct vdso_alternative *alt = (const void *)(image->base + offset);
+	size_t entry;
 
-	if (!vdso_within(offset, size, image->size) || size % sizeof(*alt))
+	if (!vdso_within(offset, size, image->size))
 		return vdso_image_refuse(image, "its .altinstructions are of an unknown format");
-	for (; image->alternatives < size / sizeof(*alt); image->alternatives++, alt++) {
+	entry = vdso_alternative_size(image, offset, size);
+	if (size % entry)
+		return vdso_image_refuse(image, "its .altinstructions are of an unknown format");
+	for (; image->alternatives < size / entry; image->alternatives++, offset += entry) {
+		const struct vdso_alternative *alt = (const void *)(image->base + offset);
+		const struct vdso_alternative_sizes *sizes = (const void *)(image->base + offset +
+							     entry - sizeof(*sizes));
 		size_t place = (unsigned char *)&alt->place - image->base + alt->place;
 		size_t code = (unsigned char *)&alt->code - image->base + alt->code;
-		int has = vdso_cpu_has(alt->feature);
+		unsigned int feature = alt->feature;
+		__u16 flags;
+		int has;
 
-		if (alt->flags & ~VDSO_ALTERNATIVE_NOT || alt->code_size > alt->place_size ||
-		    !vdso_within(place, alt->place_size, image->size) ||
-		    !vdso_within(code, alt->code_size, image->size))
+		if ((const void *)(alt + 1) == sizes) {
+			flags = feature & VDSO_FEATURE_NOT ? VDSO_ALTERNATIVE_NOT : 0;
+			feature &= ~VDSO_FEATURE_NOT;
+		} else {
+			memcpy(&flags, alt + 1, sizeof(flags));
+		}
+		has = vdso_cpu_has(feature);
+		if (flags & ~VDSO_ALTERNATIVE_NOT || sizes->code > sizes->place ||
+		    !vdso_within(place, sizes->place, image->size) ||
+		    !vdso_within(code, sizes->code, image->size))
 			return vdso_image_refuse(image, "its alternative %u is of an unknown kind",
 						 image->alternatives);
 		/* Without knowing, the original instructions: they are right on every CPU. */
-		if (has < 0 || has == (alt->flags & VDSO_ALTERNATIVE_NOT))
+		if (has < 0 || has == (flags & VDSO_ALTERNATIVE_NOT))
 			continue;
 		if (!vdso_alternative_copy(image->base + place, image->base + code,
-					   alt->code_size, alt->place_size))
+					   sizes->code, sizes->place))
 			return vdso_image_refuse(image,
 						 "its alternative %u cannot be moved to its place",
 						 image->alternatives);

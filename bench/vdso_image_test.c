@@ -280,30 +280,62 @@ static struct vgetrandom_elf_dyn *dynamic_entry(struct vdso_image *image, long t
 	return dyn;
 }
 
+/**
+ * struct alternative - an alternative of an image
+ * @head: up to the feature
+ * @flags: or NULL, if the kernel had none yet
+ * @sizes: the rest
+ */
+struct alternative {
+	struct vdso_alternative *head;
+	__u16 *flags;
+	struct vdso_alternative_sizes *sizes;
+};
+
 /* The last one, as no other one can have the same place and override it. */
-static struct vdso_alternative *last_alternative(struct vdso_image *image)
+static bool last_alternative(struct vdso_image *image, struct alternative *alt)
 {
 	struct vgetrandom_elf_header *ehdr = (void *)image->file;
 	const struct vdso_elf_section *names = vdso_image_section(image, ehdr->shstrndx);
 	const struct vdso_elf_section *section;
+	unsigned char *end;
+	size_t size;
 
 	for (size_t i = 0; (section = vdso_image_section(image, i)); i++)
 		if (!strcmp((char *)image->file + names->offset + section->name,
 			    VDSO_ALTERNATIVES))
 			break;
 	if (!section)
-		return NULL;
-	return (struct vdso_alternative *)(image->file + section->offset + section->size) - 1;
+		return false;
+	/* one PT_LOAD at 0, so that offsets are the same in the file and in memory */
+	end = image->file + section->offset + section->size;
+	size = vdso_alternative_size(&(struct vdso_image) { .base = image->file,
+							    .size = image->file_size },
+				     section->offset, section->size);
+	alt->head = (struct vdso_alternative *)(end - size);
+	alt->sizes = (struct vdso_alternative_sizes *)end - 1;
+	alt->flags = (void *)(alt->head + 1) == alt->sizes ? NULL : (__u16 *)(alt->head + 1);
+	return true;
 }
 
-static unsigned char *alternative_place(struct vdso_alternative *alt)
+static unsigned char *alternative_place(struct alternative *alt)
 {
-	return (unsigned char *)&alt->place + alt->place;
+	return (unsigned char *)&alt->head->place + alt->head->place;
 }
 
-static unsigned char *alternative_code(struct vdso_alternative *alt)
+static unsigned char *alternative_code(struct alternative *alt)
 {
-	return (unsigned char *)&alt->code + alt->code;
+	return (unsigned char *)&alt->head->code + alt->head->code;
+}
+
+/* The alternative is for CPUs with a feature, or for those without. */
+static void alternative_is_for(struct alternative *alt, unsigned int feature, bool without)
+{
+	if (alt->flags)
+		*alt->flags = without ? VDSO_ALTERNATIVE_NOT : 0;
+	else if (without)
+		feature |= VDSO_FEATURE_NOT;
+	alt->head->feature = feature;
 }
 
 static void no_elf(struct vdso_image *image)
@@ -449,29 +481,40 @@ static void rng_elsewhere(struct vdso_image *image)
 	move_rng(image, 512);
 }
 
-static void unknown_flag(struct vdso_image *image)
-{
-	last_alternative(image)->flags = 2;
-}
-
 static void alternative_outside(struct vdso_image *image)
 {
-	last_alternative(image)->place = -(1 << 20);
+	struct alternative alt;
+
+	last_alternative(image, &alt);
+	alt.head->place = -(1 << 20);
+}
+
+static void unknown_flag(struct vdso_image *image)
+{
+	struct alternative alt;
+
+	last_alternative(image, &alt);
+	if (alt.flags)
+		*alt.flags = 2;
+	else
+		alternative_outside(image);
 }
 
 static void long_alternative(struct vdso_image *image)
 {
-	struct vdso_alternative *alt = last_alternative(image);
+	struct alternative alt;
 
-	alt->code_size = alt->place_size + 1;
+	last_alternative(image, &alt);
+	alt.sizes->code = alt.sizes->place + 1;
 }
 
 static void unknown_instruction(struct vdso_image *image)
 {
-	struct vdso_alternative *alt = last_alternative(image);
+	struct alternative alt;
 
-	alt->feature = VDSO_FEATURE_ALWAYS;
-	memcpy(alternative_code(alt), "\xd9\xc0\x90", 3);
+	last_alternative(image, &alt);
+	alternative_is_for(&alt, VDSO_FEATURE_ALWAYS, false);
+	memcpy(alternative_code(&alt), "\xd9\xc0\x90", 3);
 }
 
 /**
@@ -619,33 +662,30 @@ TEST(running_vdso_loads)
 TEST(alternatives_are_applied)
 {
 	struct vdso_image image, with;
-	struct vdso_alternative *alt;
+	struct alternative alt;
 	unsigned char *place;
 
 	ASSERT_TRUE(read_image(&image));
-	alt = last_alternative(&image);
-	if (!alt)
+	if (!last_alternative(&image, &alt))
 		SKIP(return, "the image has no alternatives");
-	place = alternative_place(alt);
+	place = alternative_place(&alt);
 
-	alt->feature = VDSO_FEATURE_ALWAYS;
-	alt->flags = 0;
+	alternative_is_for(&alt, VDSO_FEATURE_ALWAYS, false);
 	ASSERT_TRUE(load_bytes(&with, image.file, image.file_size)) TH_LOG("%s", with.error);
 	EXPECT_NE(0, with.alternatives);
-	EXPECT_EQ(0, memcmp(with.base + (place - image.file), alternative_code(alt),
-			    alt->code_size));
+	EXPECT_EQ(0, memcmp(with.base + (place - image.file), alternative_code(&alt),
+			    alt.sizes->code));
 	vdso_image_unload(&with);
 
-	alt->flags = VDSO_ALTERNATIVE_NOT;
+	alternative_is_for(&alt, VDSO_FEATURE_ALWAYS, true);
 	ASSERT_TRUE(load_bytes(&with, image.file, image.file_size)) TH_LOG("%s", with.error);
-	EXPECT_EQ(0, memcmp(with.base + (place - image.file), place, alt->place_size));
+	EXPECT_EQ(0, memcmp(with.base + (place - image.file), place, alt.sizes->place));
 	vdso_image_unload(&with);
 
 	/* A feature that the kernel makes up. */
-	alt->flags = 0;
-	alt->feature = 7 * 32;
+	alternative_is_for(&alt, 7 * 32, false);
 	ASSERT_TRUE(load_bytes(&with, image.file, image.file_size)) TH_LOG("%s", with.error);
-	EXPECT_EQ(0, memcmp(with.base + (place - image.file), place, alt->place_size));
+	EXPECT_EQ(0, memcmp(with.base + (place - image.file), place, alt.sizes->place));
 	vdso_image_unload(&with);
 	vdso_image_unload(&image);
 }

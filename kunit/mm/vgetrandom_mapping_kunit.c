@@ -38,7 +38,8 @@ static int test_init(struct kunit *test)
  * The end of the test's kthread tears its mm down, and may not have come that
  * far: the next test is not to see the pages go.  It knows nothing of the
  * reference that kthread_use_mm() took, and this kthread, another one, cannot
- * call kthread_unuse_mm() for it.
+ * call kthread_unuse_mm() for it.  But for kernels where it is the same one,
+ * unless an assertion has failed.
  */
 static void test_exit(struct kunit *test)
 {
@@ -47,6 +48,11 @@ static void test_exit(struct kunit *test)
 
 	if (!mm)
 		return;
+	if (current->mm == mm) {
+		mmgrab(mm);
+		kthread_unuse_mm(mm);
+		mmput(mm);
+	}
 	while ((atomic_read(&mm->mm_users) || !mtree_empty(&mm->mm_mt)) &&
 	       time_before(jiffies, deadline))
 		usleep_range(1000, 2000);

@@ -11,6 +11,7 @@
 
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/random.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -27,6 +28,8 @@
 #define WARM_CALLS 2000
 #define TRIES 5
 #define MAX_PHASES 64
+/* The kernel reseeds once a minute, when it has been up for a while. */
+#define RESEED_SECONDS 60
 /* Added to the monotonic clock in the time namespace, in seconds. */
 #define CLOCK_OFFSET 1000000
 #define EXEC_VARIABLE "VGETRANDOM_TRACEE"
@@ -396,6 +399,46 @@ TEST_F(syscalls, strict_seccomp_kills_a_fallback)
 
 	ASSERT_TRUE(WIFSIGNALED(status));
 	EXPECT_EQ(SIGKILL, WTERMSIG(status));
+}
+
+/*
+ * Makes calls, and after the first one no getrandom(), by anybody: it would be the death of this
+ * process before it is executed, as it comes to pass when there is a new key to be fetched.
+ */
+static void call_until_reseed(struct tracee *tracee)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getrandom, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog prog = { sizeof(filter) / sizeof(*filter), filter };
+	static const struct timespec pause = { .tv_nsec = 100 * 1000 * 1000 };
+
+	call(tracee, 32, 0);
+	CHECK(!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+	CHECK(!prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog));
+	for (int i = 0; i < (RESEED_SECONDS + 20) * 10; i++) {
+		call(tracee, 4096, 0);
+		nanosleep(&pause, NULL);
+	}
+}
+
+/* A machine where all callers are in the vDSO is not to keep its first key for ever. */
+TEST_F_TIMEOUT(syscalls, kernel_reseeds_without_being_asked, RESEED_SECONDS + 40)
+{
+	int status;
+	pid_t pid = fork();
+
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		call_until_reseed(&self->tracee);
+		_exit(0);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	ASSERT_TRUE(WIFSIGNALED(status)) TH_LOG("status %#x: no new key was to be fetched", status);
+	EXPECT_EQ(SIGSYS, WTERMSIG(status));
 }
 
 /* Children of this process will live in a new time namespace. */
