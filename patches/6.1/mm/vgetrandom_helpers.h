@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What mm/vgetrandom_mapping.c asks of mm, and kernels call by different names;
+ * and what 6.1 does not have, or not for all, by the names of later kernels.
+ * Included by that file and its tests only, after all other headers.
+ */
+#ifndef _MM_VGETRANDOM_HELPERS_H
+#define _MM_VGETRANDOM_HELPERS_H
+
+#include <linux/list_lru.h>
+#include <linux/memcontrol.h>
+#include <linux/mm.h>
+#include <linux/mmu_notifier.h>
+#include <linux/pagevec.h>
+#include <linux/shrinker.h>
+#include <linux/slab.h>
+#include <linux/swap.h>
+
+/* Memory for what @ptr points to, charged to the current cgroup; or NULL. */
+#define vgetrandom_alloc(ptr)	kmalloc(sizeof(*(ptr)), GFP_KERNEL_ACCOUNT)
+
+/* There is no PR_SET_MDWE. */
+static inline bool vgetrandom_deny_write_exec(unsigned long vm_flags)
+{
+	return false;
+}
+
+/* RLIMIT_AS */
+static inline bool vgetrandom_may_expand(struct mm_struct *mm,
+					 unsigned long vm_flags,
+					 unsigned long npages)
+{
+	return may_expand_vm(mm, vm_flags, npages);
+}
+
+/* For a VMA whose mmap_lock is held for writing. */
+static inline void vgetrandom_set_pgoff(struct vm_area_struct *vma,
+					unsigned long pgoff)
+{
+	vma->vm_pgoff = pgoff;
+}
+
+/* Clears the page table entries of a range within @vma, and flushes the TLBs. */
+static inline void vgetrandom_zap(struct vm_area_struct *vma,
+				  unsigned long addr, unsigned long size)
+{
+	zap_page_range_single(vma, addr, size, NULL);
+}
+
+/* Whether the page was used through @pte, or by a secondary MMU. */
+static inline bool vgetrandom_clear_young(struct vm_area_struct *vma,
+					  unsigned long addr, pte_t *pte)
+{
+	return ptep_clear_young_notify(vma, addr, pte);
+}
+
+static enum lru_status vgetrandom_lru_isolate(struct list_head *item,
+					      struct list_lru_one *list,
+					      spinlock_t *lru_lock, void *arg);
+
+/* list_lru_walk_cb */
+static enum lru_status vgetrandom_lru_visit(struct list_head *item,
+					    struct list_lru_one *list,
+					    spinlock_t *lru_lock, void *arg)
+{
+	return vgetrandom_lru_isolate(item, list, lru_lock, arg);
+}
+
+/* The memory cgroup that a folio is charged to, held; NULL if none. */
+static inline struct mem_cgroup *get_mem_cgroup_from_folio(struct folio *folio)
+{
+	struct mem_cgroup *memcg = folio_memcg(folio);
+
+#ifdef CONFIG_MEMCG
+	/* it is there as long as the folio's charge */
+	if (memcg)
+		css_get(&memcg->css);
+#endif
+	return memcg;
+}
+
+/* A batch, whose folios are put; it is empty then. */
+static inline void vgetrandom_folios_put(struct folio_batch *folios)
+{
+	folios_put(folios->folios, folio_batch_count(folios));
+	folio_batch_init(folios);
+}
+
+#define folios_put		vgetrandom_folios_put
+
+/* The forms with a node and a memory cgroup are the only ones used. */
+#define list_lru_add		list_lru_add_memcg
+#define list_lru_del		list_lru_del_memcg
+
+#ifndef CONFIG_MEMCG_KMEM
+/* all items are on one list for each node */
+#define memcg_list_lru_alloc(memcg, lru, gfp)	0
+#endif
+
+/* Member of struct reclaim_state, which counts pages of shrinkers, too. */
+#define reclaimed		reclaimed_slab
+
+static inline void mm_account_reclaimed_pages(unsigned long pages)
+{
+	if (current->reclaim_state)
+		current->reclaim_state->reclaimed_slab += pages;
+}
+
+/* No VMA has a lock of its own: mmap_lock it is. */
+static inline struct vm_area_struct *
+lock_vma_under_rcu(struct mm_struct *mm, unsigned long address)
+{
+	return NULL;
+}
+
+static inline void vma_end_read(struct vm_area_struct *vma)
+{
+}
+
+static inline void vma_start_write(struct vm_area_struct *vma)
+{
+}
+
+/* Shrinkers are allocated by their users, and prepared before they register. */
+static inline struct shrinker *shrinker_alloc(unsigned int flags,
+					      const char *name)
+{
+	struct shrinker *shrinker = kzalloc(sizeof(*shrinker), GFP_KERNEL);
+
+	if (!shrinker)
+		return NULL;
+	shrinker->flags = flags;
+	shrinker->seeks = DEFAULT_SEEKS;
+	if (prealloc_shrinker(shrinker, "%s", name)) {
+		kfree(shrinker);
+		return NULL;
+	}
+	return shrinker;
+}
+
+#define shrinker_register	register_shrinker_prepared
+
+#endif /* _MM_VGETRANDOM_HELPERS_H */
