@@ -40,10 +40,11 @@ help:
 #: == To test it
 #: make test-quick
 #:               what takes few minutes: before each commit
-#: make test     run all tests, on each base; BASE=6.1 on that one only;
-#:               T=name runs those of one base whose name contains it
+#: make test     run all tests of 6.12; BASE=7.3: what tells whether that one behaves the
+#:               same; T=name runs those whose name contains it
 #: make test-full
-#:               the same, and what takes hours: comparisons with the base, long stress
+#:               the same for all bases, and what takes hours: comparisons with the
+#:               unpatched base, long stress
 #: make selftests
 #:               run the user-space tests in the guest; T=name those of that name
 #: make kunit    run the KUnit suites; T=suite or T=suite.case runs that only
