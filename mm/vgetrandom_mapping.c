@@ -909,7 +909,7 @@ static bool vgetrandom_page_is_wanted(const struct vgetrandom_page *page,
 static enum lru_status vgetrandom_lru_isolate(struct list_head *item,
 					      struct list_lru_one *list,
 					      spinlock_t *lru_lock, void *arg)
-	__must_hold(lru_lock)
+	VGETRANDOM_LRU_CONTEXT(lru_lock)
 {
 	struct vgetrandom_page *page = list_entry(item, struct vgetrandom_page,
 						  lru);
@@ -957,7 +957,7 @@ unlock:
 	vgetrandom_mapping_put(mapping);
 
 	cond_resched();
-	spin_lock(lru_lock);
+	vgetrandom_lru_relock(lru_lock);
 	return LRU_RETRY;
 }
 

@@ -50,6 +50,14 @@ static inline bool vgetrandom_clear_young(struct vm_area_struct *vma,
 	return ptep_clear_young_notify(vma, addr, pte);
 }
 
+/* A callback that has unlocked the list locks it before it answers LRU_RETRY. */
+#define VGETRANDOM_LRU_CONTEXT(lock)	__must_hold(lock)
+static inline void vgetrandom_lru_relock(spinlock_t *lock)
+	__acquires(lock)
+{
+	spin_lock(lock);
+}
+
 static enum lru_status vgetrandom_lru_isolate(struct list_head *item,
 					      struct list_lru_one *list,
 					      spinlock_t *lru_lock, void *arg);

@@ -56,6 +56,15 @@ static inline bool vgetrandom_clear_young(struct vm_area_struct *vma,
 	return test_and_clear_young_ptes_notify(vma, addr, pte, 1);
 }
 
+/*
+ * A callback that answers LRU_RETRY leaves the list unlocked: by then it may be
+ * gone, with its cgroup.
+ */
+#define VGETRANDOM_LRU_CONTEXT(lock)
+static inline void vgetrandom_lru_relock(spinlock_t *lock)
+{
+}
+
 static enum lru_status vgetrandom_lru_isolate(struct list_head *item,
 					      struct list_lru_one *list,
 					      spinlock_t *lru_lock, void *arg);
