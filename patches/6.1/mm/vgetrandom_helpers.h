@@ -16,6 +16,8 @@
 #include <linux/slab.h>
 #include <linux/swap.h>
 
+#define VM_LOCKED_MASK		(~VM_LOCKED_CLEAR_MASK)
+
 /* Memory for what @ptr points to, charged to the current cgroup; or NULL. */
 #define vgetrandom_alloc(ptr)	kmalloc(sizeof(*(ptr)), GFP_KERNEL_ACCOUNT)
 
