@@ -60,6 +60,31 @@
 #define __NR_mseal		462
 #endif
 
+/* Neither has each base in its headers. */
+#ifndef PR_SET_MDWE
+#define PR_SET_MDWE		65
+#define PR_MDWE_REFUSE_EXEC_GAIN 1
+#endif
+#ifndef PR_SET_MEMORY_MERGE
+#define PR_SET_MEMORY_MERGE	67
+#endif
+#ifndef PAGEMAP_SCAN
+#define PAGEMAP_SCAN		_IOWR('f', 16, struct pm_scan_arg)
+#define PAGE_IS_FILE		(1 << 2)
+#define PAGE_IS_PRESENT		(1 << 3)
+#define PAGE_IS_SWAPPED		(1 << 4)
+
+struct page_region {
+	uint64_t start, end;
+	unsigned long long categories;
+};
+
+struct pm_scan_arg {
+	uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages;
+	uint64_t category_inverted, category_mask, category_anyof_mask, return_mask;
+};
+#endif
+
 #define PAGES			4
 #define SIZE			(PAGES * PAGE)
 #define MARK			0x5a
@@ -518,9 +543,11 @@ static void pagemap_scan(char *p)
 		.return_mask = PAGE_IS_PRESENT | PAGE_IS_FILE | PAGE_IS_SWAPPED
 	};
 	int fd = open("/proc/self/pagemap", O_RDONLY);
+	int regions = ioctl(fd, PAGEMAP_SCAN, &arg);
 
-	say_result("", ioctl(fd, PAGEMAP_SCAN, &arg));
-	say("categories %#llx", region.categories);
+	say_result("", regions);
+	if (regions > 0)
+		say("categories %#llx", region.categories);
 }
 
 static void clear_refs(char *p)
