@@ -970,7 +970,8 @@ static void status_fields(char *p)
 	memset(p, 1, 4UL << 20);
 	for (int i = 0; i < 3; i++) {
 		after[i] = atol(proc_line("/proc/self/status", NULL, fields[i]));
-		say("%s %s", fields[i], after[i] - before[i] >= 4096 ? "+4 MiB" : "+0");
+		/* before 6.2 a thread counts up to 64 pages for itself first */
+		say("%s %s", fields[i], after[i] - before[i] >= 4096 - 256 ? "+4 MiB" : "+0");
 	}
 }
 
