@@ -50,10 +50,12 @@
 #endif
 #ifndef PR_SET_MDWE
 #define PR_SET_MDWE 65
+#define PR_GET_MDWE 66
 #define PR_MDWE_REFUSE_EXEC_GAIN 1
 #endif
 #ifndef PR_SET_MEMORY_MERGE
 #define PR_SET_MEMORY_MERGE 67
+#define PR_GET_MEMORY_MERGE 68
 #endif
 #ifndef PR_SET_VMA
 #define PR_SET_VMA 0x53564d41
