@@ -1244,7 +1244,7 @@ TEST_F(memcg, limit_drops_while_others_map)
 	char *p;
 
 	ASSERT_EQ(0, uname(&name));
-	ASSERT_EQ(2, sscanf(name.release, "%u.%u", &major, &minor));
+	ASSERT_TRUE(sscanf(name.release, "%u.%u", &major, &minor) == 2);
 	if (major < 6 || (major == 6 && minor < 4))
 		SKIP(return, "no locks of VMAs before 6.4: mmap_lock is taken");
 	ASSERT_TRUE(set_limit(self->dir, "memory.max", "6M"));
