@@ -1840,7 +1840,7 @@ TEST(sealed)
 	ASSERT_NE(MAP_FAILED, p);
 	fill(p, 4, 1);
 	if (syscall(__NR_mseal, p + PAGE, PAGE, 0)) {
-		ASSERT_EQ(ENOSYS, errno);
+		ASSERT_NE(EINVAL, errno);
 		SKIP(return, "no mseal() before 6.10, nor in 32-bit kernels");
 	}
 	EXPECT_EQ(-1, munmap(p, 4 * PAGE));
