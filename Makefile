@@ -11,7 +11,7 @@ tree = build/$(BASE)$(if $(filter production,$(CONFIG)),,-$(CONFIG))
 # What a user passes to the guest goes through the environment, unchanged by
 # make and by the shell.
 override CMD := $(value CMD)
-export CMD FILES TIMEOUT T
+export CMD FILES TIMEOUT T LINUX
 
 .PHONY: help setup kernel run gdb test test-full test-quick test-clients selftests kunit htmldocs matrix check-bases \
 	bench compared traces interfaces pressure scale boot shell import discard series hooks clean
@@ -32,7 +32,7 @@ help:
 #: make import   carry edits in build/source-BASE back into files and patches;
 #:               STEP=0004 says which patch takes those that have no home
 #: make discard  throw edits in build/source-BASE away
-#: make series   write the mailable series of patches
+#: make series   write the mailable series of patches; LINUX=repository that has the base
 #: make hooks    list what the patches change in existing files
 #: make gdb [CMD='command' FILES='file ...']
 #:               run a command in the guest under gdb; the demo, if none is named
@@ -154,7 +154,7 @@ discard hooks: setup
 	@scripts/series $@ $(BASE)
 
 series: setup
-	@scripts/series mail $(BASE)
+	@scripts/series mail $(BASE) $${LINUX:+--base "$$LINUX"}
 
 clean:
 	rm -rf build
