@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What mm/vgetrandom_mapping.c asks of mm, and kernels call by different names;
- * and what 6.1 does not have, or not for all, by the names of later kernels.
- * Included by that file and its tests only, after all other headers.
+ * What 6.1 does not have, or not for all, by the names of later kernels. Included
+ * by mm/vgetrandom_mapping.c and its tests only, after all other headers.
  */
-#ifndef _MM_VGETRANDOM_HELPERS_H
-#define _MM_VGETRANDOM_HELPERS_H
+#ifndef _MM_VGETRANDOM_HELPERS_6_1_H
+#define _MM_VGETRANDOM_HELPERS_6_1_H
 
 #include <linux/list_lru.h>
 #include <linux/memcontrol.h>
@@ -17,64 +16,6 @@
 #include <linux/swap.h>
 
 #define VM_LOCKED_MASK		(~VM_LOCKED_CLEAR_MASK)
-
-/* Memory for what @ptr points to, charged to the current cgroup; or NULL. */
-#define vgetrandom_alloc(ptr)	kmalloc(sizeof(*(ptr)), GFP_KERNEL_ACCOUNT)
-
-/* There is no PR_SET_MDWE. */
-static inline bool vgetrandom_deny_write_exec(unsigned long vm_flags)
-{
-	return false;
-}
-
-/* RLIMIT_AS */
-static inline bool vgetrandom_may_expand(struct mm_struct *mm,
-					 unsigned long vm_flags,
-					 unsigned long npages)
-{
-	return may_expand_vm(mm, vm_flags, npages);
-}
-
-/* For a VMA whose mmap_lock is held for writing. */
-static inline void vgetrandom_set_pgoff(struct vm_area_struct *vma,
-					unsigned long pgoff)
-{
-	vma->vm_pgoff = pgoff;
-}
-
-/* Clears the page table entries of a range within @vma, and flushes the TLBs. */
-static inline void vgetrandom_zap(struct vm_area_struct *vma,
-				  unsigned long addr, unsigned long size)
-{
-	zap_page_range_single(vma, addr, size, NULL);
-}
-
-/* Whether the page was used through @pte, or by a secondary MMU. */
-static inline bool vgetrandom_clear_young(struct vm_area_struct *vma,
-					  unsigned long addr, pte_t *pte)
-{
-	return ptep_clear_young_notify(vma, addr, pte);
-}
-
-/* A callback that has unlocked the list locks it before it answers LRU_RETRY. */
-#define VGETRANDOM_LRU_CONTEXT(lock)	__must_hold(lock)
-static inline void vgetrandom_lru_relock(spinlock_t *lock)
-	__acquires(lock)
-{
-	spin_lock(lock);
-}
-
-static enum lru_status vgetrandom_lru_isolate(struct list_head *item,
-					      struct list_lru_one *list,
-					      spinlock_t *lru_lock, void *arg);
-
-/* list_lru_walk_cb */
-static enum lru_status vgetrandom_lru_visit(struct list_head *item,
-					    struct list_lru_one *list,
-					    spinlock_t *lru_lock, void *arg)
-{
-	return vgetrandom_lru_isolate(item, list, lru_lock, arg);
-}
 
 /* The memory cgroup that a folio is charged to, held; NULL if none. */
 static inline struct mem_cgroup *get_mem_cgroup_from_folio(struct folio *folio)
@@ -150,4 +91,12 @@ static inline struct shrinker *shrinker_alloc(unsigned int flags,
 
 #define shrinker_register	register_shrinker_prepared
 
-#endif /* _MM_VGETRANDOM_HELPERS_H */
+/* There is no PR_SET_MDWE. */
+static inline bool map_deny_write_exec(unsigned long old, unsigned long new)
+{
+	return false;
+}
+
+#include "vgetrandom_helpers_common.h"
+
+#endif /* _MM_VGETRANDOM_HELPERS_6_1_H */
