@@ -1046,4 +1046,6 @@ core_initcall(vgetrandom_mapping_init);
 
 #ifdef CONFIG_VGETRANDOM_MAPPING_KUNIT_TEST
 #include "tests/vgetrandom_mapping_kunit.c"
+#include "tests/vgetrandom_move_kunit.c"
+#include "tests/vgetrandom_drop_kunit.c"
 #endif

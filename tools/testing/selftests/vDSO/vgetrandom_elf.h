@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
  * Look up a versioned symbol in an ELF image that the kernel mapped, such as
  * the vDSO: no dynamic linker, no relocation, nothing written.

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the tests of mmap(MAP_DROPPABLE) share: patterns, probes, and the
- * kernel's own view of a mapping.
+ * What the tests of mmap(MAP_DROPPABLE) share: mappings, patterns, probes and children.
+ *
+ * Comments in the tests that begin with "Not mainline:" say where VM_DROPPABLE differs.
  */
 
 #ifndef VGETRANDOM_MAPPING_H
@@ -48,45 +49,12 @@
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25
 #endif
-#ifndef PR_SET_MDWE
-#define PR_SET_MDWE 65
-#define PR_GET_MDWE 66
-#define PR_MDWE_REFUSE_EXEC_GAIN 1
-#endif
-#ifndef PR_SET_MEMORY_MERGE
-#define PR_SET_MEMORY_MERGE 67
-#define PR_GET_MEMORY_MERGE 68
-#endif
-#ifndef PR_SET_VMA
-#define PR_SET_VMA 0x53564d41
-#endif
-#ifndef PR_SET_VMA_ANON_NAME
-#define PR_SET_VMA_ANON_NAME 0
-#endif
-#ifndef __NR_mseal
-#define __NR_mseal 462
-#endif
 
 #define PAGE 4096UL
 #define RW (PROT_READ | PROT_WRITE)
 #define RWX (PROT_READ | PROT_WRITE | PROT_EXEC)
 #define DROPPABLE (MAP_DROPPABLE | MAP_ANONYMOUS)
 #define PLAIN (MAP_PRIVATE | MAP_ANONYMOUS)
-
-/* A line of /proc/PID/maps, with what smaps says about it. */
-struct mapped {
-	unsigned long long start;
-	unsigned long long end;
-	unsigned long long offset;
-	unsigned long inode;
-	char perms[5];
-	char dev[16];
-	char name[128];
-	char flags[128];
-	unsigned long rss_kb;
-	unsigned long swap_kb;
-	unsigned long locked_kb;
-};
 
 static inline char *droppable(size_t pages)
 {
@@ -227,124 +195,6 @@ static inline int write_probe(char *p)
 	return probe(p, true);
 }
 
-/* Looks up the mapping that contains p in /proc/PID/smaps ("self" for own). */
-static inline bool find_mapped_in(const char *pid, const void *p,
-				  struct mapped *m)
-{
-	unsigned long long start, end;
-	bool inside = false, found = false;
-	char path[64], line[512], key[32];
-	unsigned long kb;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%s/smaps", pid);
-	f = fopen(path, "re");
-	if (!f)
-		return false;
-	memset(m, 0, sizeof(*m));
-	while (fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "%llx-%llx ", &start, &end) == 2) {
-			if (inside)
-				break;
-			inside = start <= (uintptr_t)p && (uintptr_t)p < end;
-			if (!inside)
-				continue;
-			found = true;
-			m->start = start;
-			m->end = end;
-			if (sscanf(line, "%*s %4s %llx %15s %lu %127[^\n]",
-				   m->perms, &m->offset, m->dev, &m->inode,
-				   m->name) < 4)
-				break;
-		} else if (inside && !strncmp(line, "VmFlags: ", 9)) {
-			snprintf(m->flags, sizeof(m->flags), "%s", line + 9);
-		} else if (inside && sscanf(line, "%31[^:]: %lu", key, &kb) == 2) {
-			if (!strcmp(key, "Rss"))
-				m->rss_kb = kb;
-			else if (!strcmp(key, "Swap"))
-				m->swap_kb = kb;
-			else if (!strcmp(key, "Locked"))
-				m->locked_kb = kb;
-		}
-	}
-	fclose(f);
-	return found;
-}
-
-static inline bool find_mapped(const void *p, struct mapped *m)
-{
-	return find_mapped_in("self", p, m);
-}
-
-/* Whether VmFlags has the two letters. */
-static inline bool has_flag(const struct mapped *m, const char *letters)
-{
-	const char *f;
-
-	for (f = m->flags; strlen(f) > 2; f += 3)
-		if (!strncmp(f, letters, 2))
-			return true;
-	return false;
-}
-
-/* Whether exactly this range is one mapping, a droppable one. */
-static inline bool is_droppable(const char *p, size_t pages)
-{
-	struct mapped m;
-
-	return find_mapped(p, &m) && has_flag(&m, "dp") &&
-	       m.start == (uintptr_t)p &&
-	       m.end == (uintptr_t)p + pages * PAGE;
-}
-
-static inline bool is_mapped(const void *p)
-{
-	struct mapped m;
-
-	return find_mapped(p, &m);
-}
-
-/*
- * A number in a file: of the line that begins with the word, or the only one
- * if that is NULL. -1 if there is none.
- */
-static inline long number_in(const char *path, const char *word)
-{
-	char line[256], key[64];
-	long value, found = -1;
-	FILE *f = fopen(path, "re");
-
-	if (!f)
-		return -1;
-	while (fgets(line, sizeof(line), f)) {
-		if (!word)
-			found = strtol(line, NULL, 10);
-		else if (sscanf(line, "%63s %ld", key, &value) == 2 &&
-			 !strcmp(key, word))
-			found = value;
-	}
-	fclose(f);
-	return found;
-}
-
-/* A kB value of /proc/self/status, -1 if there is none of that name. */
-static inline long status_kb(const char *name)
-{
-	char key[64];
-
-	snprintf(key, sizeof(key), "%s:", name);
-	return number_in("/proc/self/status", key);
-}
-
-/* A number in a cgroup's control file, see number_in(). */
-static inline long counter(const char *dir, const char *file, const char *word)
-{
-	char path[192];
-
-	snprintf(path, sizeof(path), "%s/%s", dir, file);
-	return number_in(path, word);
-}
-
 /* The exit status of a child, or 256 plus the signal that ended it. */
 static inline int child_result(pid_t pid)
 {
@@ -354,6 +204,26 @@ static inline int child_result(pid_t pid)
 		if (errno != EINTR)
 			return -1;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 256 + WTERMSIG(status);
+}
+
+/* Waits for the end of a child that reports nothing but success. */
+static inline bool child_succeeds(pid_t pid)
+{
+	return pid > 0 && child_result(pid) == 0;
+}
+
+/* Whether a child finds the pages mapped and empty, and can use them. */
+static inline bool child_starts_clean(char *p, size_t pages)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		if (!is_zero(p, pages))
+			_exit(1);
+		fill(p, pages, 99);
+		_exit(!holds(p, pages, 99));
+	}
+	return pid > 0 && child_result(pid) == 0;
 }
 
 static inline bool write_file(const char *path, const char *text)
@@ -366,25 +236,6 @@ static inline bool write_file(const char *path, const char *text)
 		return false;
 	ok = write(fd, text, (size_t)len) == len;
 	return !close(fd) && ok;
-}
-
-static inline bool drop_slab(void)
-{
-	return write_file("/proc/sys/vm/drop_caches", "2");
-}
-
-/* How often an untouched page may survive a request to drop every cache. */
-#define PATIENCE 20
-
-/* Drops until none of the pages is left, without touching them. */
-static inline bool drop_until_gone(const char *p, size_t pages)
-{
-	int i;
-
-	for (i = 0; i < PATIENCE && resident(p, pages) > 0; i++)
-		if (!drop_slab())
-			return false;
-	return resident(p, pages) == 0;
 }
 
 static inline bool read_file(const char *path, char *text, size_t size)

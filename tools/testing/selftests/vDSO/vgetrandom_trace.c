@@ -4,7 +4,8 @@
  * memory.stat, and the events below /sys/kernel/tracing/events/vgetrandom.
  */
 
-#include "vgetrandom_mapping.h"
+#include "vgetrandom_drop.h"
+#include "vgetrandom_proc.h"
 #include <sys/mount.h>
 #include <sys/uio.h>
 #include "vgetrandom_harness.h"

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit tests of the memory of vDSO getrandom() states: whose its pages are
+ * after a move, one that failed, and a split.
+ */
+#include "vgetrandom_kunit.h"
+
+/*
+ * As copy_vma() does it: a copy of two pages from the second on, in the same
+ * mm, at a free address.
+ */
+static struct vm_area_struct *test_copy_vma(struct kunit *test,
+					    unsigned long addr)
+{
+	unsigned long to;
+	struct vm_area_struct *vma = test_vma(test, addr), *copy;
+
+	to = vm_mmap(NULL, 0, 2 * PAGE_SIZE, PROT_NONE,
+		     MAP_PRIVATE | MAP_ANONYMOUS, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(to));
+	KUNIT_ASSERT_EQ(test, 0, vm_munmap(to, 2 * PAGE_SIZE));
+
+	mmap_write_lock(current->mm);
+	copy = vm_area_dup(vma);
+	if (copy) {
+		copy->vm_start = to;
+		copy->vm_end = to + 2 * PAGE_SIZE;
+		copy->vm_pgoff = vma->vm_pgoff + 1;
+		copy->vm_ops->open(copy);
+		if (insert_vm_struct(current->mm, copy)) {
+			copy->vm_ops->close(copy);
+			vm_area_free(copy);
+			copy = NULL;
+		} else {
+			vm_stat_account(current->mm, copy->vm_flags, 2);
+		}
+	}
+	mmap_write_unlock(current->mm);
+	KUNIT_ASSERT_NOT_NULL(test, copy);
+	return copy;
+}
+
+static void test_mremap_rekeys(struct kunit *test)
+{
+	unsigned long addr = test_map(test, 4), to;
+	struct vgetrandom_mapping *mapping = test_mapping(test, addr);
+	struct vm_area_struct *copy = test_copy_vma(test, addr);
+
+	to = copy->vm_start;
+	test_unmap_ptes(test, addr + PAGE_SIZE, 2 * PAGE_SIZE);
+	mmap_write_lock(current->mm);
+	vma_start_write(copy);
+	KUNIT_EXPECT_EQ(test, 0, copy->vm_ops->mremap(copy));
+	mmap_write_unlock(current->mm);
+	KUNIT_EXPECT_EQ(test, to >> PAGE_SHIFT, copy->vm_pgoff);
+	KUNIT_EXPECT_EQ(test, 2U, refcount_read(&mapping->refs));
+	KUNIT_EXPECT_FALSE(test, test_present(mapping, addr + PAGE_SIZE));
+	KUNIT_EXPECT_TRUE(test, test_present(mapping, to));
+
+	/* the old range goes, in a split of the old VMA */
+	KUNIT_EXPECT_EQ(test, 0, vm_munmap(addr + PAGE_SIZE, 2 * PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, 3U, refcount_read(&mapping->refs));
+	KUNIT_EXPECT_EQ(test, 4U, test_pages(mapping));
+	KUNIT_EXPECT_EQ(test, TEST_BYTE, test_read(test, addr));
+	KUNIT_EXPECT_EQ(test, TEST_BYTE + 1, test_read(test, to));
+	KUNIT_EXPECT_EQ(test, TEST_BYTE + 2, test_read(test, to + PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, TEST_BYTE + 3,
+			test_read(test, addr + 3 * PAGE_SIZE));
+}
+
+/* The target of a move that failed is closed without having seen mremap(). */
+static void test_failed_mremap_keeps_pages(struct kunit *test)
+{
+	unsigned long addr = test_map(test, 4);
+	struct vgetrandom_mapping *mapping = test_mapping(test, addr);
+	struct vm_area_struct *copy = test_copy_vma(test, addr);
+
+	KUNIT_EXPECT_EQ(test, 2U, refcount_read(&mapping->refs));
+	KUNIT_EXPECT_EQ(test, 0, vm_munmap(copy->vm_start, 2 * PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, 1U, refcount_read(&mapping->refs));
+	KUNIT_EXPECT_EQ(test, 4U, test_pages(mapping));
+	KUNIT_EXPECT_EQ(test, TEST_BYTE + 1, test_read(test, addr + PAGE_SIZE));
+}
+
+static void test_split_and_close_forget_their_range(struct kunit *test)
+{
+	unsigned long addr = test_map(test, 5);
+	struct vgetrandom_mapping *mapping = test_mapping(test, addr);
+	struct folio *folio = test_pin(mapping, addr + 2 * PAGE_SIZE);
+
+	KUNIT_ASSERT_NOT_NULL(test, folio);
+	KUNIT_EXPECT_EQ(test, 0, vm_munmap(addr + 2 * PAGE_SIZE, PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, 2U, refcount_read(&mapping->refs));
+	KUNIT_EXPECT_EQ(test, 4U, test_pages(mapping));
+	KUNIT_EXPECT_FALSE(test, test_present(mapping, addr + 2 * PAGE_SIZE));
+	KUNIT_EXPECT_TRUE(test, test_folio_is_zero(folio));
+	folio_put(folio);
+	KUNIT_EXPECT_EQ(test, TEST_BYTE + 1, test_read(test, addr + PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, TEST_BYTE + 3,
+			test_read(test, addr + 3 * PAGE_SIZE));
+	KUNIT_EXPECT_PTR_EQ(test, mapping,
+			    test_mapping(test, addr + 3 * PAGE_SIZE));
+
+	KUNIT_EXPECT_EQ(test, 0, vm_munmap(addr, 2 * PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, 1U, refcount_read(&mapping->refs));
+	KUNIT_EXPECT_EQ(test, 2U, test_pages(mapping));
+	KUNIT_EXPECT_EQ(test, TEST_BYTE + 4,
+			test_read(test, addr + 4 * PAGE_SIZE));
+}
+
+/* The rest of an mremap() that failed, and could not be undone. */
+static void test_wrong_key_is_not_served(struct kunit *test)
+{
+	unsigned long addr = test_map(test, 4);
+	struct vgetrandom_mapping *mapping = test_mapping(test, addr);
+	struct vm_area_struct *copy = test_copy_vma(test, addr);
+	u8 byte;
+
+	KUNIT_EXPECT_EQ(test, -EFAULT,
+			get_user(byte, (u8 __user *)copy->vm_start));
+	KUNIT_EXPECT_EQ(test, 4U, test_pages(mapping));
+
+	/* moved on, it has no pages either: they are mapped where they were */
+	mmap_write_lock(current->mm);
+	vma_start_write(copy);
+	KUNIT_EXPECT_EQ(test, 0, copy->vm_ops->mremap(copy));
+	mmap_write_unlock(current->mm);
+	KUNIT_EXPECT_TRUE(test, test_present(mapping, addr + PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, 0, test_read(test, copy->vm_start));
+	KUNIT_EXPECT_EQ(test, TEST_BYTE + 1, test_read(test, addr + PAGE_SIZE));
+}
+
+static struct kunit_case vgetrandom_move_test_cases[] = {
+	KUNIT_CASE(test_mremap_rekeys),
+	KUNIT_CASE(test_failed_mremap_keeps_pages),
+	KUNIT_CASE(test_split_and_close_forget_their_range),
+	KUNIT_CASE(test_wrong_key_is_not_served),
+	{}
+};
+
+static struct kunit_suite vgetrandom_move_test_suite = {
+	.name = "vgetrandom_move",
+	.init = test_init,
+	.exit = test_exit,
+	.test_cases = vgetrandom_move_test_cases,
+};
+
+kunit_test_suite(vgetrandom_move_test_suite);
