@@ -8,12 +8,17 @@ CONFIG = production
 
 tree = build/$(BASE)$(if $(filter production,$(CONFIG)),,-$(CONFIG))
 
+bases = $(notdir $(wildcard patches/*))
+ifneq ($(words $(BASE)) $(words $(filter $(bases),$(BASE))),1 1)
+$(error unknown BASE "$(BASE)"; there are patches for: $(bases))
+endif
+
 # What a user passes to the guest goes through the environment, unchanged by
 # make and by the shell.
 override CMD := $(value CMD)
 export CMD FILES TIMEOUT T LINUX
 
-.PHONY: help setup kernel run gdb test test-full test-quick test-clients selftests kunit htmldocs matrix check-bases \
+.PHONY: help setup kernel named-command run gdb test test-full test-quick test-clients selftests kunit htmldocs matrix check-bases deb \
 	bench compared traces interfaces pressure scale boot shell import discard series hooks clean
 
 # headings in bold, on a terminal only
@@ -26,6 +31,11 @@ help:
 #: make boot CMD='command' FILES='file ...' [TIMEOUT=120]
 #:               run a command in the guest; the files are in /tests
 #: make shell    open a shell in the guest
+#:
+#: == To install it
+#: make deb      make Debian packages of the patched kernel, in build/deb/BASE-CONFIG, with
+#:               CONFIG=debian (Debian's own configuration: hours), small (for a virtual
+#:               machine) or ./FILE (a .config, such as /boot/config-VERSION)
 #:
 #: == To change it (CONTRIBUTING.md)
 #: make kernel   build the kernel only, into build/BASE[-CONFIG]
@@ -40,11 +50,12 @@ help:
 #: == To test it
 #: make test-quick
 #:               what takes few minutes: before each commit
-#: make test     run all tests of 6.12; BASE=7.3: what tells whether that one behaves the
-#:               same; T=name runs those whose name contains it
+#: make test     run all tests of 6.12, and of 7.3 and 6.1 what tells whether they behave the
+#:               same; BASE=6.12 runs those of one base, T=name those of 6.12 (or BASE) whose
+#:               name contains it; MINUTES=55 begins with no other base after that time
 #: make test-full
-#:               the same for all bases, and what takes hours: comparisons with the
-#:               unpatched base, long stress
+#:               the same, and what takes hours: comparisons with the unpatched base, long
+#:               stress, packages, other configurations and compilers
 #: make selftests
 #:               run the user-space tests in the guest; T=name those of that name
 #: make kunit    run the KUnit suites; T=suite or T=suite.case runs that only
@@ -65,15 +76,22 @@ help:
 #: make matrix   compile for other configurations, architectures and compilers
 #: make htmldocs make HTML of the project's part of the kernel's documentation
 #: make setup    install the Debian packages that are missing
-#: make clean    remove build/; the cache in ~/.cache/vgetrandom stays
+#: make clean    remove build/, unless there are edits in it; the cache in ~/.cache/vgetrandom
+#:               stays
 #:
-#: BASE=6.12 (a directory of patches/), CONFIG=production, debug, gdb, kcsan or stock
+#: BASE=6.12 (a directory of patches/), CONFIG=production, debug, gdb, kcsan, stock, or
+#: what "make deb" takes
 
 setup:
 	@scripts/setup
 
 kernel: setup
 	@scripts/build $(BASE) $(CONFIG)
+
+# Debian's own configuration, if none is named
+deb: CONFIG = debian
+deb: setup
+	@scripts/build $(BASE) $(CONFIG) --deb
 
 run: kernel
 	@scripts/run $(BASE) $(CONFIG)
@@ -82,7 +100,7 @@ run: kernel
 one_base = $(if $(filter file,$(origin BASE)),,--base $(BASE))
 
 test: setup
-	@scripts/test $(one_base) $${T:+"$$T"}
+	@scripts/test $(one_base) $(MINUTES:%=--minutes %) $${T:+"$$T"}
 
 test-full: setup
 	@scripts/test --full $(one_base) $${T:+"$$T"}
@@ -120,9 +138,12 @@ interfaces: compared
 		>build/interfaces.md
 	@mv build/interfaces.md docs/interfaces.md && echo "docs/interfaces.md is written"
 
-boot: kernel
-	@[ -n "$$CMD" ] || { echo "make boot: CMD='command' is missing" >&2; exit 2; }
+boot: named-command kernel
 	@scripts/boot --kernel $(tree) --timeout "$${TIMEOUT:-120}" --cmd "$$CMD" -- $$FILES
+
+# before anything is built
+named-command:
+	@[ -n "$$CMD" ] || { echo "make boot: CMD='command' is missing" >&2; exit 2; }
 
 shell: kernel
 	@scripts/boot --kernel $(tree) --shell -- $$FILES
@@ -157,4 +178,7 @@ series: setup
 	@scripts/series mail $(BASE) $${LINUX:+--base "$$LINUX"}
 
 clean:
+	@for source in build/source-*/; do \
+		[ ! -e "$$source" ] || scripts/series unedited "$$(basename "$${source#build/source-}")" || exit; \
+	done
 	rm -rf build

@@ -11,7 +11,7 @@
 #include <ucontext.h>
 
 #include "vdso_image.h"
-#include "kselftest_harness.h"
+#include "vgetrandom_harness.h"
 
 /* The system calls that were caught: their number, and what the last one asked for. */
 static struct {

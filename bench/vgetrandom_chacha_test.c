@@ -11,7 +11,7 @@
 
 #include "vdso_image.h"
 #include "vgetrandom_model.h"
-#include "kselftest_harness.h"
+#include "vgetrandom_harness.h"
 
 /* A state with eight blocks, and the scratch memory in its end. */
 #define STATE_SMALL	576

@@ -8,7 +8,7 @@
 
 #include "vdso_image.h"
 #include "vgetrandom_model.h"
-#include "kselftest_harness.h"
+#include "vgetrandom_harness.h"
 
 #define CALLS		100000
 #define LEN_MAX		65536

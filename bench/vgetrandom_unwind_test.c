@@ -12,7 +12,7 @@
 #include "step.h"
 #include "vdso_image.h"
 #include "vgetrandom_model.h"
-#include "kselftest_harness.h"
+#include "vgetrandom_harness.h"
 
 #define FRAMES_MAX	16
 

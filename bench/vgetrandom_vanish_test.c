@@ -17,7 +17,7 @@
 #include "step.h"
 #include "vdso_image.h"
 #include "vgetrandom_model.h"
-#include "kselftest_harness.h"
+#include "vgetrandom_harness.h"
 
 #define OUT_MAX		4096
 #define KEYS_MAX	16

@@ -52,7 +52,7 @@ static void yield(void)
 #undef getauxval
 
 #include "vgetrandom_test.h"
-#include "kselftest_harness.h"
+#include "vgetrandom_harness.h"
 
 /* The sanitizers do not come along with all that libc can do. */
 #ifndef __has_feature
