@@ -60,7 +60,7 @@ help:
 #:               run the user-space tests in the guest; T=name those of that name
 #: make kunit    run the KUnit suites; T=suite or T=suite.case runs that only
 #: make test-clients
-#:               run unmodified programs of Debian 13: glibc 2.41, Go 1.24
+#:               run unmodified programs of Debian 13: glibc 2.41, Go 1.24, CRIU, stress-ng
 #:
 #: == To measure and compare it
 #: make bench    measure the vDSO's getrandom() on this machine's CPU

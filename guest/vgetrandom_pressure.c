@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * MAP_DROPPABLE memory while memory is short: counts what is dropped and what is kept, for the host
- * to compare (scripts/pressure).
+ * to compare (scripts/counts).
  *
  *	vgetrandom_pressure STREAM [SWAP]
  *
