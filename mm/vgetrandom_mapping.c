@@ -115,7 +115,9 @@ static void vgetrandom_mapping_put(struct vgetrandom_mapping *mapping)
 {
 	if (!refcount_dec_and_test(&mapping->refs))
 		return;
-	VM_WARN_ON_ONCE(!RB_EMPTY_ROOT(&mapping->pages));
+	/* rather lost than found by the shrinker when it is freed */
+	if (WARN_ON_ONCE(!RB_EMPTY_ROOT(&mapping->pages)))
+		return;
 	mmdrop(mapping->mm);
 	kfree(mapping);
 }
@@ -609,7 +611,7 @@ static void vgetrandom_mapping_close(const struct vm_special_mapping *spec,
 	vgetrandom_mapping_put(mapping);
 }
 
-/* Whether a page table entry of @vma, which may be NULL, leads to the page. */
+/* Whether a page table entry of @vma, which may be NULL, maps the page. */
 static bool vgetrandom_page_mapped_in(struct vgetrandom_page *page,
 				      struct vm_area_struct *vma)
 {
@@ -639,15 +641,18 @@ static int vgetrandom_mapping_mremap(const struct vm_special_mapping *spec,
 	unsigned long new = new_vma->vm_start >> PAGE_SHIFT;
 	struct vgetrandom_page *page, *next;
 	struct vgetrandom_place place;
-	struct vm_area_struct *old_vma;
+	struct vm_area_struct *old_vma = NULL;
 
 	if (mapping) {
-		old_vma = vma_lookup(mapping->mm, old << PAGE_SHIFT);
 		mutex_lock(&mapping->lock);
 		for (page = vgetrandom_mapping_first(mapping, old, &place);
 		     page && page->vpn < old + vma_pages(new_vma);
 		     page = next) {
 			next = vgetrandom_page_next(page);
+			/* after a failed mremap() it may have been split */
+			if (!old_vma || page->vpn << PAGE_SHIFT >= old_vma->vm_end)
+				old_vma = vma_lookup(mapping->mm,
+						     page->vpn << PAGE_SHIFT);
 			if (vgetrandom_page_mapped_in(page, old_vma))
 				continue;
 			vgetrandom_mapping_erase(mapping, page);
@@ -662,10 +667,17 @@ static int vgetrandom_mapping_mremap(const struct vm_special_mapping *spec,
 	return 0;
 }
 
+/*
+ * A split copies vm_private_data and calls .open before it locks the VMA: a
+ * fault that holds the VMA's lock must not make the mapping in between, or one
+ * half would have the page and the other the mapping.  mmap_lock is held for
+ * writing.
+ */
 static int vgetrandom_mapping_may_split(const struct vm_special_mapping *spec,
 					struct vm_area_struct *vma,
 					unsigned long addr)
 {
+	vma_start_write(vma);
 	return 0;
 }
 

@@ -130,11 +130,30 @@ static void test_wrong_key_is_not_served(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, TEST_BYTE + 1, test_read(test, addr + PAGE_SIZE));
 }
 
+/* The same, and its source has lost its first page since. */
+static void test_wrong_key_after_a_split(struct kunit *test)
+{
+	unsigned long addr = test_map(test, 4);
+	struct vgetrandom_mapping *mapping = test_mapping(test, addr);
+	struct vm_area_struct *copy = test_copy_vma(test, addr);
+
+	KUNIT_ASSERT_EQ(test, 0, vm_munmap(addr + PAGE_SIZE, PAGE_SIZE));
+	mmap_write_lock(current->mm);
+	vma_start_write(copy);
+	KUNIT_EXPECT_EQ(test, 0, copy->vm_ops->mremap(copy));
+	mmap_write_unlock(current->mm);
+	KUNIT_EXPECT_TRUE(test, test_present(mapping, addr + 2 * PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, 0, test_read(test, copy->vm_start + PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, TEST_BYTE + 2,
+			test_read(test, addr + 2 * PAGE_SIZE));
+}
+
 static struct kunit_case vgetrandom_move_test_cases[] = {
 	KUNIT_CASE(test_mremap_rekeys),
 	KUNIT_CASE(test_failed_mremap_keeps_pages),
 	KUNIT_CASE(test_split_and_close_forget_their_range),
 	KUNIT_CASE(test_wrong_key_is_not_served),
+	KUNIT_CASE(test_wrong_key_after_a_split),
 	{}
 };
 

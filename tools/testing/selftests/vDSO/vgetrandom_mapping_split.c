@@ -7,6 +7,9 @@
 #include "vgetrandom_mapping.h"
 #include "vgetrandom_proc.h"
 #include "vgetrandom_harness.h"
+#include <pthread.h>
+#include <sched.h>
+#include <time.h>
 
 #ifndef __NR_mseal
 #define __NR_mseal 462
@@ -114,6 +117,68 @@ TEST(split_before_any_fault)
 	ASSERT_EQ(0, munmap(p, PAGE));
 	EXPECT_TRUE(holds(p + 2 * PAGE, 2, 2));
 	EXPECT_TRUE(child_starts_clean(p + 2 * PAGE, 2));
+}
+
+#define RACE_SECONDS 3
+
+/* A thread that writes to @p as soon as @go is another number. */
+struct writer {
+	char *p;
+	unsigned int go;
+	unsigned int done;
+};
+
+static void *write_each_round(void *arg)
+{
+	struct writer *writer = arg;
+	unsigned int round;
+
+	for (round = 1;; round++) {
+		while (__atomic_load_n(&writer->go, __ATOMIC_ACQUIRE) != round)
+			sched_yield();
+		if (!writer->p)
+			return NULL;
+		*writer->p = 1;
+		__atomic_store_n(&writer->done, round, __ATOMIC_RELEASE);
+	}
+}
+
+/*
+ * The first page comes while the other half is split off: its own half has to know it, or it
+ * stays when that is dropped, and after that is unmapped.
+ */
+TEST(split_while_the_first_page_comes)
+{
+	struct writer writer = { 0 };
+	struct timespec begin, now;
+	pthread_t thread;
+	unsigned int round = 0, wait;
+	char *p;
+
+	ASSERT_EQ(0, pthread_create(&thread, NULL, write_each_round, &writer));
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	do {
+		p = droppable(2);
+		ASSERT_NE(MAP_FAILED, p);
+		writer.p = p + PAGE;
+		__atomic_store_n(&writer.go, ++round, __ATOMIC_RELEASE);
+		/* at another instruction of the fault each time */
+		for (wait = round % 256 * 8; wait; wait--)
+			__asm__ volatile("" : : : "memory");
+		ASSERT_EQ(0, mprotect(p, PAGE, PROT_READ));
+		while (__atomic_load_n(&writer.done, __ATOMIC_ACQUIRE) != round)
+			sched_yield();
+		ASSERT_EQ(1, p[PAGE]);
+		ASSERT_EQ(0, madvise(p + PAGE, PAGE, MADV_DONTNEED));
+		ASSERT_EQ(0, p[PAGE])
+			TH_LOG("round %u: the page is still there", round);
+		ASSERT_EQ(0, munmap(p, 2 * PAGE));
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	} while (now.tv_sec < begin.tv_sec + RACE_SECONDS);
+	writer.p = NULL;
+	__atomic_store_n(&writer.go, ++round, __ATOMIC_RELEASE);
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	TH_LOG("%u rounds", round);
 }
 
 TEST(every_page_its_own_mapping)
