@@ -634,7 +634,9 @@ static inline struct vdso_rng *vdso_image_probe(const struct vdso_image *image,
 	while (to - from > STEP) {
 		unsigned char *half = from + (to - from) / STEP / 2 * STEP;
 
-		for (unsigned char *p = from; p < half; p += STEP)
+		/* with the generation, which is just before it, and without which it is nothing */
+		for (unsigned char *p = from > image->base - VDSO_FRONT ? from - STEP : from;
+		     p < half; p += STEP)
 			*p = 1;
 		if (vdso_image_uses_state(image, state))
 			to = half;

@@ -38,6 +38,7 @@
  * struct disturbance - what happens between two instructions, in this order
  * @name:	what it is called
  * @moves:	the kernel has a new generation of its RNG
+ * @enters:	a time namespace, whose page has zeros where the kernel's RNG had its data
  * @drops:	the page vanishes, as under memory pressure
  * @forks:	a signal handler forks; what comes now is the child, whose page is new
  * @calls:	a signal handler makes a call
@@ -46,6 +47,7 @@
 struct disturbance {
 	const char *name;
 	bool moves;
+	bool enters;
 	bool drops;
 	bool forks;
 	bool calls;
@@ -60,6 +62,9 @@ static const struct disturbance disturbances[] = {
 	{ "move and call", .moves = true, .calls = true },
 	{ "move and drop", .moves = true, .drops = true },
 	{ "move, drop and call", .moves = true, .drops = true, .calls = true },
+	{ "enter", .enters = true },
+	{ "enter and drop", .enters = true, .drops = true },
+	{ "enter, drop and call", .enters = true, .drops = true, .calls = true },
 };
 
 /*
@@ -139,7 +144,7 @@ static struct {
 		unsigned char bytes[OUT_MAX];
 		size_t len;
 		unsigned char *sp;
-		__u64 generation;
+		struct vdso_rng rng;
 		unsigned int keys;
 		unsigned int outputs;
 	} saved;
@@ -307,7 +312,7 @@ static void save(const ucontext_t *context)
 	memcpy(step.saved.state, seed.state, step.size);
 	step.saved.len = step.call.len;
 	memcpy(step.saved.bytes, step.call.bytes, step.call.len);
-	step.saved.generation = step.image->rng->generation;
+	step.saved.rng = *step.image->rng;
 	step.saved.keys = seed.keys;
 	step.saved.outputs = seed.outputs;
 }
@@ -324,7 +329,7 @@ static void bring_back(ucontext_t *context)
 	memcpy(seed.state, step.saved.state, step.size);
 	step.call.len = step.saved.len;
 	memcpy(step.call.bytes, step.saved.bytes, step.call.len);
-	step.image->rng->generation = step.saved.generation;
+	*step.image->rng = step.saved.rng;
 	seed.keys = step.saved.keys;
 	seed.outputs = step.saved.outputs;
 }
@@ -355,6 +360,8 @@ static void disturb(void)
 	step.first_new = seed.keys - step.keys_before;
 	if (step.what->moves)
 		step.image->rng->generation++;
+	if (step.what->enters)
+		*step.image->rng = (struct vdso_rng){ 0 };
 	if (step.what->drops || step.what->forks)
 		memset(seed.state, 0, step.size);
 	if (step.what->forks) {

@@ -301,6 +301,9 @@ start:
 	dst = buffer;
 	left = ret;
 	generation = READ_ONCE(rng->generation);
+	/* as the data of a time namespace that a handler has entered reads */
+	if (unlikely(!generation))
+		goto give_up;
 	if (unlikely(READ_ONCE(state->generation) != generation) &&
 	    !vgetrandom_reseed(state, token, generation, batch_size))
 		goto give_up;
@@ -388,10 +391,12 @@ vgetrandom_slow(const struct vdso_rng_data *rng, void *buffer, size_t len,
 		return 0;
 	}
 
+	if (opaque_len != state_size)
+		return getrandom_syscall(buffer, len, flags);
 	/* one page vanishes as a whole, two do not */
 	if (!vgetrandom_in_page(opaque_state, state_size))
 		return -EFAULT;
-	if ((flags & ~KNOWN_FLAGS) || opaque_len != state_size)
+	if (flags & ~KNOWN_FLAGS)
 		return getrandom_syscall(buffer, len, flags);
 	/* what the flags mean then, and 0 bytes too, is for the kernel to say */
 	if (!READ_ONCE(rng->is_ready))
@@ -439,7 +444,8 @@ vgetrandom_slow(const struct vdso_rng_data *rng, void *buffer, size_t len,
  * that the parent has, too.  It looks at the claim just before.  For these to be
  * handed out, one handler's call must make a state of the child's page between that
  * look and the last of the writes, and another handler's call must use it before the
- * interrupted call has looked again and made it invalid.
+ * interrupted call has looked again and made it invalid; if that handler leaves the
+ * call for good, by siglongjmp(), nobody does before the kernel's next generation.
  *
  * The system call is made while the kernel's RNG is not ready, for flags unknown
  * here, for a state of another size (of a process that CRIU moved to another
@@ -465,8 +471,7 @@ __cvdso_getrandom_data(const struct vdso_rng_data *rng, void *buffer, size_t len
 	/* no bytes are too many, too */
 	if (unlikely(opaque_len != state_size ||
 		     !vgetrandom_in_page(state, state_size) ||
-		     (flags & ~KNOWN_FLAGS) || len - 1 >= batch_size ||
-		     !READ_ONCE(rng->is_ready)))
+		     (flags & ~KNOWN_FLAGS) || len - 1 >= batch_size))
 		goto slow;
 	/*
 	 * No need to be atomic: a signal handler that comes between the look and
@@ -483,6 +488,13 @@ __cvdso_getrandom_data(const struct vdso_rng_data *rng, void *buffer, size_t len
 	pos = READ_ONCE(state->pos);
 	if (unlikely(READ_ONCE(state->generation) != READ_ONCE(rng->generation) ||
 		     pos > batch_size - len))
+		goto release;
+	/*
+	 * The data of a time namespace may be zeros. Where a handler's fork has
+	 * entered one since @rng was found, those of the state are, too: both
+	 * generations are alike, but then this is not set.
+	 */
+	if (unlikely(!READ_ONCE(rng->is_ready)))
 		goto release;
 	/* First, so that nothing is handed out twice if this call is never ended. */
 	__arch_vgetrandom_add(&state->pos, (u32)len);

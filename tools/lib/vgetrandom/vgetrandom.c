@@ -42,6 +42,9 @@
 /* The chunk with number n has 2^n pages of states. */
 #define MAX_CHUNKS	20
 
+/* Calls without a state, at the most, before the next is looked for. */
+#define MAX_WAIT	1023
+
 /**
  * struct chunk - states, and whose they are; never unmapped
  * @vdso:	how to use them
@@ -61,6 +64,8 @@ struct chunk {
  * @owner:	the state's owner word, or NULL
  * @state:	the state, this thread's as long as @owner has @word
  * @vdso:	how to use it
+ * @wait:	calls to come that do not look for a state, as there was none to be had
+ * @last_wait:	how many they were at first
  */
 struct mine {
 	volatile sig_atomic_t busy;
@@ -68,6 +73,8 @@ struct mine {
 	_Atomic uint64_t *owner;
 	void *state;
 	const struct vgetrandom *vdso;
+	unsigned int wait;
+	unsigned int last_wait;
 };
 
 /* Without calls and allocations at the first use, which a handler's may be. */
@@ -94,9 +101,25 @@ static pid_t thread_id(void)
 	return tid;
 }
 
+/* Not by getpid(), which some who say that a process has another number replace. */
+static int probe(pid_t tid)
+{
+	return syscall(SYS_tgkill, syscall(SYS_getpid), tid, 0) ? errno : 0;
+}
+
 static bool is_dead(pid_t tid)
 {
-	return syscall(SYS_tgkill, getpid(), tid, 0) && errno == ESRCH;
+	return probe(tid) == ESRCH;
+}
+
+/*
+ * Whether this thread may tell who is dead: not if what it would ask says the same of itself, or
+ * anything else. The ID 1 comes twice: the child of PID 1's vfork() has it, too, if it begins a
+ * namespace, and knows none of those in whose memory it is.
+ */
+static bool may_reap(pid_t tid)
+{
+	return tid != 1 && !probe(tid);
 }
 
 /* Makes a free state this thread's. */
@@ -124,19 +147,27 @@ static bool take_free(uint64_t word)
 	return false;
 }
 
+static int num_chunks(void)
+{
+	int n = 0;
+
+	while (n < MAX_CHUNKS && atomic_load(&chunks[n]))
+		n++;
+	return n;
+}
+
 /*
  * Frees states of threads that have ended, and counts those in use and all there are. They are this
  * thread's while it wipes them, so that nobody wipes what is used again.
  *
  * A thread with the ID of this one that is not this one has ended.
  */
-static size_t reap(uint64_t word, size_t *num, int *num_chunks)
+static size_t reap(uint64_t word, size_t *num)
 {
 	size_t used = 0;
-	int n;
 
 	*num = 0;
-	for (n = 0; n < MAX_CHUNKS; n++) {
+	for (int n = 0; n < MAX_CHUNKS; n++) {
 		struct chunk *chunk = atomic_load(&chunks[n]);
 
 		if (!chunk)
@@ -159,7 +190,6 @@ static size_t reap(uint64_t word, size_t *num, int *num_chunks)
 			atomic_store(&chunk->owners[i], 0);
 		}
 	}
-	*num_chunks = n;
 	return used;
 }
 
@@ -194,8 +224,12 @@ static bool grow(int n)
 	chunk->vdso = vdso;
 	chunk->states = states;
 	chunk->owners = (void *)((char *)chunk + page_size);
-	if (madvise(chunk->owners, size, MADV_WIPEONFORK))
+	if (madvise(chunk->owners, size, MADV_WIPEONFORK)) {
+		/* no such kernel, or it is forbidden: for good, unlike no memory */
+		if (errno != ENOMEM)
+			atomic_store(&no_vdso, true);
 		goto unmap;
+	}
 	if (atomic_compare_exchange_strong(&chunks[n], &expected, chunk))
 		return true;
 unmap:
@@ -204,26 +238,51 @@ unmap:
 	return expected;
 }
 
+/* Frees states, or makes more; whether there may be a free one then. */
+static bool make_free(uint64_t word)
+{
+	int n = num_chunks();
+	size_t num, used;
+
+	/* more than the first would never come to an end, if none that was used is found again */
+	if (!may_reap(OWNER_TID(word)))
+		return (!n || OWNER_TID(word) == 1) && grow(n);
+	used = reap(word, &num);
+	/* a quarter is left, so that the next search is some threads away */
+	return used < num - num / 4 || grow(n) || used < num;
+}
+
 /* Gets this thread a state. */
 static __attribute__((noinline, cold)) bool acquire(void)
 {
-	int saved_errno = errno, num_chunks;
-	size_t num, used;
+	int saved_errno = errno;
 	bool got = false;
 	uint64_t word;
 	pid_t tid;
 
 	if (atomic_load_explicit(&no_vdso, memory_order_relaxed))
 		return false;
+	if (mine.wait) {
+		mine.wait--;
+		return false;
+	}
 	tid = thread_id();
 	if (!tid)
 		goto out;
 	word = (atomic_fetch_add(&tickets, 1) + 1) << OWNER_TID_BITS | tid;
-	while (!(got = take_free(word))) {
-		used = reap(word, &num, &num_chunks);
-		/* a quarter is left, so that the next search is some threads away */
-		if (used >= num - num / 4 && !grow(num_chunks) && used == num)
-			break;
+	while (!(got = take_free(word)) && make_free(word))
+		;
+	if (got) {
+		mine.last_wait = 0;
+		/* A handler's fork came before the word was written: it has the parent's ID. */
+		if (thread_id() != tid) {
+			atomic_compare_exchange_strong(mine.owner, &word, 0);
+			got = false;
+		}
+	} else {
+		/* a search costs more than many system calls */
+		mine.last_wait = mine.last_wait < MAX_WAIT ? 2 * mine.last_wait + 1 : MAX_WAIT;
+		mine.wait = mine.last_wait;
 	}
 out:
 	errno = saved_errno;
@@ -286,7 +345,10 @@ static bool fill(void *buf, size_t len)
 			ret = syscall(SYS_getrandom, buf, len, 0);
 		if (ret < 0 && errno == EINTR)
 			continue;
-		if (ret < 0)
+		/* as libc has it, should a filter say so */
+		if (!ret)
+			errno = EIO;
+		if (ret <= 0)
 			return false;
 		buf = (char *)buf + ret;
 		len -= ret;

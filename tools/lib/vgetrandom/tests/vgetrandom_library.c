@@ -18,16 +18,41 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/auxv.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 static bool hide_vdso;
 
 static unsigned long seen_auxval(unsigned long type)
 {
 	return hide_vdso && type == AT_SYSINFO_EHDR ? 0 : getauxval(type);
+}
+
+/* As by a library that tells a process another number. */
+static pid_t told_pid;
+
+pid_t getpid(void)
+{
+	return told_pid ?: syscall(SYS_getpid);
+}
+
+static unsigned int num_mmaps;
+static void (*in_mmap)(void);
+
+static void *seen_mmap(void *addr, size_t len, int prot, int flags, int fd, off_t offset)
+{
+	void (*function)(void) = in_mmap;
+
+	num_mmaps++;
+	in_mmap = NULL;
+	if (function)
+		function();
+	return mmap(addr, len, prot, flags, fd, offset);
 }
 
 /* Others get their turn where it may matter. */
@@ -48,7 +73,9 @@ static void yield(void)
 #define atomic_store(object, desired)							\
 	(yield(), atomic_store_explicit(object, desired, memory_order_seq_cst))
 #define getauxval seen_auxval
+#define mmap seen_mmap
 #include "../vgetrandom.c"
+#undef mmap
 #undef getauxval
 
 #include "vgetrandom_test.h"
@@ -694,9 +721,68 @@ TEST_F(states, do_without_memory)
 	limit = old;
 	limit.rlim_cur = 0;
 	ASSERT_EQ(setrlimit(RLIMIT_AS, &limit), 0);
-	EXPECT_FALSE(vgetrandom_uses_vdso());
-	EXPECT_EQ(getrandom(buf, 16, 0), 16);
+	num_mmaps = 0;
+	for (int i = 0; i < 2 * MAX_WAIT; i++) {
+		EXPECT_FALSE(vgetrandom_uses_vdso());
+		EXPECT_EQ(getrandom(buf, 16, 0), 16);
+	}
+	EXPECT_GE(num_mmaps, 3);
+	EXPECT_LE(num_mmaps, 15);
 	ASSERT_EQ(setrlimit(RLIMIT_AS, &old), 0);
+	for (int i = 0; i < MAX_WAIT && !vgetrandom_uses_vdso(); i++)
+		;
+	EXPECT_TRUE(vgetrandom_uses_vdso());
+}
+
+TEST_F(states, stay_with_their_thread_whatever_number_the_process_is_told)
+{
+	told_pid = 12345;
+	EXPECT_TRUE(gathering_differs(2 * self->per_page));
+	told_pid = 0;
+}
+
+/* Then none is found again, and those that there are have to do. */
+TEST_F(states, do_not_become_more_where_nobody_can_be_looked_for)
+{
+	pid_t pid = fork();
+
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		bool good = FORBID(EPERM, SYS_tgkill);
+
+		good &= may_reap(syscall(SYS_gettid)) == false;
+		for (size_t i = 0; !TSAN && i < 4 * self->per_page; i++)
+			good &= run_thread(draw, NULL);
+		_exit(!good || num_states() != self->per_page);
+	}
+	EXPECT_TRUE(child_is_content(pid));
+	EXPECT_TRUE(may_reap(syscall(SYS_gettid)));
+	EXPECT_FALSE(may_reap(1));
+}
+
+static pid_t forked_in_mmap;
+
+static void fork_in_mmap(void)
+{
+	forked_in_mmap = fork();
+}
+
+/* Its word would tell of a thread that is no more as soon as the parent has ended. */
+TEST_F(states, taken_while_a_handler_forks_are_not_the_parents)
+{
+	char buf[16];
+
+	memset(&mine, 0, sizeof(mine));
+	chunks[0] = NULL;
+	in_mmap = fork_in_mmap;
+	EXPECT_EQ(getrandom(buf, 16, 0), 16);
+	if (!forked_in_mmap) {
+		bool good = !mine.owner || *mine.owner != mine.word;
+
+		good &= vgetrandom_uses_vdso();
+		_exit(!good || OWNER_TID(*mine.owner) != syscall(SYS_gettid));
+	}
+	EXPECT_TRUE(child_is_content(forked_in_mmap));
 	EXPECT_TRUE(vgetrandom_uses_vdso());
 }
 

@@ -292,6 +292,22 @@ TEST_F(call, state_across_a_page_boundary_is_refused)
 	EXPECT_TRUE(is_filled(states.base, states.size, 0));
 }
 
+/* As of a process that CRIU moved here: it may be where one of this kernel's would not fit. */
+TEST_F(call, state_of_another_size_gets_the_system_call)
+{
+	char *end = (char *)self->states.base + self->page_size;
+	unsigned char buf[32];
+
+	for (size_t size = 16; size < 2 * self->state_size; size += 16) {
+		if (size == self->state_size)
+			continue;
+		memset(buf, 0, sizeof(buf));
+		EXPECT_EQ(32, self->v.call(buf, 32, 0, end - size, size));
+		EXPECT_FALSE(is_filled(buf, sizeof(buf), 0));
+		EXPECT_TRUE(is_filled(end - size, size, 0));
+	}
+}
+
 TEST_F(call, states_of_a_mapping_do_not_overlap_or_straddle)
 {
 	const size_t num = 3 * self->states.per_page + 1;
