@@ -2,7 +2,8 @@
 /*
  * Calls the vDSO from threads of several processes while everything that there is happens to the
  * memory of their states, and compares all that the calls returned: no 16 bytes may come twice, or
- * be zeros.
+ * be zeros. What takes longer than a minute is done in rounds, each with processes of its own; all of
+ * a round is compared, and of several rounds, so many that there is room for.
  *
  *	vgetrandom_stress SECONDS [SEED [SWAP]]
  *
@@ -33,6 +34,7 @@
 #define THREADS		3
 #define OUTPUTS_MAX	(4UL << 20)
 #define BLOCKS_MAX	100
+#define ROUND_SECONDS	60
 #define PRESSURE_SECONDS 5
 #define CPU1		"/sys/devices/system/cpu/cpu1/online"
 
@@ -52,13 +54,20 @@ static const char *const event_names[EVENTS] = {
 static struct {
 	atomic_bool stop;
 	atomic_ulong events[EVENTS];
+	atomic_ulong zeros;
 	atomic_ulong num;
 	struct output outputs[OUTPUTS_MAX];
 } *shared;
 
 static struct vgetrandom vdso;
 static unsigned long seed;
+/* of a round */
 static time_t started, seconds;
+
+static struct {
+	unsigned long outputs;
+	unsigned long repeated;
+} totals;
 
 /*
  * A thread and its state, which has a page of its own. The lock keeps the page where it is, and so
@@ -115,6 +124,9 @@ static void call(unsigned char *state)
 	if (vdso.call(outputs, wanted, 0, state, vdso.params.size_of_opaque_state) != wanted)
 		errx(1, "a call did not return %zd", wanted);
 	count(CALLS);
+	for (unsigned long i = 0; i < blocks; i++)
+		if (!outputs[i].half[0] || !outputs[i].half[1])
+			shared->zeros++;
 	first = atomic_fetch_add(&shared->num, blocks);
 	if (first + blocks <= OUTPUTS_MAX)
 		memcpy(&shared->outputs[first], outputs, wanted);
@@ -375,17 +387,66 @@ static int compare(const void *a, const void *b)
 	return x->half[1] < y->half[1] ? -1 : x->half[1] > y->half[1];
 }
 
+/*
+ * Has processes at work for a while and compares what they got; one output of @rounds is kept, to be
+ * compared with those of the other rounds.
+ */
+static void play(int random, bool swap, long rounds, struct output *kept, unsigned long *num_kept)
+{
+	pid_t workers[WORKERS];
+	unsigned long num;
+	int status;
+
+	memset(shared->outputs, 0, sizeof(shared->outputs));
+	shared->num = 0;
+	shared->stop = false;
+	started = time(NULL);
+	for (unsigned long i = 0; i < WORKERS; i++) {
+		workers[i] = fork();
+		if (workers[i] < 0)
+			err(1, "fork");
+		if (!workers[i])
+			work(number_below(1UL << 31));
+	}
+	while (time(NULL) - started < seconds) {
+		disturb_all(workers, random, swap);
+		for (size_t i = 0; i < WORKERS; i++)
+			if (waitpid(workers[i], &status, WNOHANG))
+				errx(1, "a process ended with status %#x", status);
+	}
+	shared->stop = true;
+	for (size_t i = 0; i < WORKERS; i++)
+		if (waitpid(workers[i], &status, 0) != workers[i] || status)
+			errx(1, "a process ended with status %#x", status);
+
+	num = shared->num < OUTPUTS_MAX ? shared->num : OUTPUTS_MAX;
+	qsort(shared->outputs, num, sizeof(*shared->outputs), compare);
+	for (unsigned long i = 0; i < num; i++) {
+		const struct output *output = &shared->outputs[i];
+
+		/* a process that was killed for want of memory has left a hole */
+		if (!output->half[0] && !output->half[1])
+			continue;
+		totals.outputs++;
+		if (i && !compare(output - 1, output))
+			totals.repeated++;
+		else if (rounds > 1 && i % rounds == 0 && *num_kept < OUTPUTS_MAX)
+			kept[(*num_kept)++] = *output;
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct sigaction action = { .sa_handler = handler, .sa_flags = SA_RESTART };
-	unsigned long num, repeated = 0, zero = 0;
 	int random = open("/dev/random", O_RDWR);
-	pid_t workers[WORKERS];
-	int status;
+	unsigned long num_kept = 0;
+	struct output *kept;
+	long rounds;
 
 	if (argc < 2 || argc > 4 || atoi(argv[1]) <= 0)
 		errx(2, "usage: vgetrandom_stress SECONDS [SEED [SWAP]]");
 	seconds = atoi(argv[1]);
+	rounds = (seconds + ROUND_SECONDS - 1) / ROUND_SECONDS;
 	if (argc > 2)
 		seed = strtoul(argv[2], NULL, 0);
 	else if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
@@ -399,45 +460,29 @@ int main(int argc, char **argv)
 	printf("seed %#lx, %ld s, states of %u bytes\n", seed, (long)seconds,
 	       vdso.params.size_of_opaque_state);
 	fflush(stdout);
+	seconds = (seconds + rounds - 1) / rounds;
 
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
 		      0);
 	if (shared == MAP_FAILED)
 		err(1, "mmap");
-	started = time(NULL);
 	sigaction(SIGUSR1, &action, NULL);
 	start_rng(1000);
-	for (unsigned long i = 0; i < WORKERS; i++) {
-		workers[i] = fork();
-		if (workers[i] < 0)
-			err(1, "fork");
-		if (!workers[i])
-			work(i);
-	}
-	while (time(NULL) - started < seconds) {
-		disturb_all(workers, random, argc > 3);
-		for (size_t i = 0; i < WORKERS; i++)
-			if (waitpid(workers[i], &status, WNOHANG))
-				errx(1, "a process ended with status %#x", status);
-	}
-	shared->stop = true;
-	for (size_t i = 0; i < WORKERS; i++)
-		if (waitpid(workers[i], &status, 0) != workers[i] || status)
-			errx(1, "a process ended with status %#x", status);
+	kept = calloc(OUTPUTS_MAX, sizeof(*kept));
+	if (!kept)
+		err(1, "calloc");
+	for (long i = 0; i < rounds; i++)
+		play(random, argc > 3, rounds, kept, &num_kept);
 	put(CPU1, "1");
-
-	num = shared->num < OUTPUTS_MAX ? shared->num : OUTPUTS_MAX;
-	qsort(shared->outputs, num, sizeof(*shared->outputs), compare);
-	for (unsigned long i = 0; i < num; i++) {
-		if (!shared->outputs[i].half[0] || !shared->outputs[i].half[1])
-			zero++;
-		else if (i && !compare(&shared->outputs[i - 1], &shared->outputs[i]))
-			repeated++;
-	}
 	for (size_t i = 0; i < EVENTS; i++)
 		printf("%s %lu\n", event_names[i], shared->events[i]);
-	printf("outputs %lu, repeated %lu, zeros %lu\n", num, repeated, zero);
-	if (repeated || zero)
+	qsort(kept, num_kept, sizeof(*kept), compare);
+	for (unsigned long i = 1; i < num_kept; i++)
+		if (!compare(&kept[i - 1], &kept[i]))
+			totals.repeated++;
+	printf("outputs %lu, repeated %lu, zeros %lu\n", totals.outputs, totals.repeated,
+	       atomic_load(&shared->zeros));
+	if (totals.repeated || shared->zeros)
 		errx(1, "the generator is broken");
 	puts("done");
 }
