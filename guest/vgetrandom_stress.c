@@ -389,7 +389,7 @@ static int compare(const void *a, const void *b)
 
 /*
  * Has processes at work for a while and compares what they got; one output of @rounds is kept, to be
- * compared with those of the other rounds.
+ * compared with those of the other rounds. Its bytes decide, so that both of two alike are kept.
  */
 static void play(int random, bool swap, long rounds, struct output *kept, unsigned long *num_kept)
 {
@@ -430,7 +430,7 @@ static void play(int random, bool swap, long rounds, struct output *kept, unsign
 		totals.outputs++;
 		if (i && !compare(output - 1, output))
 			totals.repeated++;
-		else if (rounds > 1 && i % rounds == 0 && *num_kept < OUTPUTS_MAX)
+		else if (rounds > 1 && output->half[0] % rounds == 0 && *num_kept < OUTPUTS_MAX)
 			kept[(*num_kept)++] = *output;
 	}
 }

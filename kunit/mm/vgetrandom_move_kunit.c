@@ -40,6 +40,14 @@ static struct vm_area_struct *test_copy_vma(struct kunit *test,
 	return copy;
 }
 
+static void test_mremap(struct kunit *test, struct vm_area_struct *copy)
+{
+	mmap_write_lock(current->mm);
+	vma_start_write(copy);
+	KUNIT_EXPECT_EQ(test, 0, copy->vm_ops->mremap(copy));
+	mmap_write_unlock(current->mm);
+}
+
 static void test_mremap_rekeys(struct kunit *test)
 {
 	unsigned long addr = test_map(test, 4), to;
@@ -48,10 +56,7 @@ static void test_mremap_rekeys(struct kunit *test)
 
 	to = copy->vm_start;
 	test_unmap_ptes(test, addr + PAGE_SIZE, 2 * PAGE_SIZE);
-	mmap_write_lock(current->mm);
-	vma_start_write(copy);
-	KUNIT_EXPECT_EQ(test, 0, copy->vm_ops->mremap(copy));
-	mmap_write_unlock(current->mm);
+	test_mremap(test, copy);
 	KUNIT_EXPECT_EQ(test, to >> PAGE_SHIFT, copy->vm_pgoff);
 	KUNIT_EXPECT_EQ(test, 2U, refcount_read(&mapping->refs));
 	KUNIT_EXPECT_FALSE(test, test_present(mapping, addr + PAGE_SIZE));
@@ -121,10 +126,7 @@ static void test_wrong_key_is_not_served(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 4U, test_pages(mapping));
 
 	/* moved on, it has no pages either: they are mapped where they were */
-	mmap_write_lock(current->mm);
-	vma_start_write(copy);
-	KUNIT_EXPECT_EQ(test, 0, copy->vm_ops->mremap(copy));
-	mmap_write_unlock(current->mm);
+	test_mremap(test, copy);
 	KUNIT_EXPECT_TRUE(test, test_present(mapping, addr + PAGE_SIZE));
 	KUNIT_EXPECT_EQ(test, 0, test_read(test, copy->vm_start));
 	KUNIT_EXPECT_EQ(test, TEST_BYTE + 1, test_read(test, addr + PAGE_SIZE));
@@ -138,10 +140,7 @@ static void test_wrong_key_after_a_split(struct kunit *test)
 	struct vm_area_struct *copy = test_copy_vma(test, addr);
 
 	KUNIT_ASSERT_EQ(test, 0, vm_munmap(addr + PAGE_SIZE, PAGE_SIZE));
-	mmap_write_lock(current->mm);
-	vma_start_write(copy);
-	KUNIT_EXPECT_EQ(test, 0, copy->vm_ops->mremap(copy));
-	mmap_write_unlock(current->mm);
+	test_mremap(test, copy);
 	KUNIT_EXPECT_TRUE(test, test_present(mapping, addr + 2 * PAGE_SIZE));
 	KUNIT_EXPECT_EQ(test, 0, test_read(test, copy->vm_start + PAGE_SIZE));
 	KUNIT_EXPECT_EQ(test, TEST_BYTE + 2,
