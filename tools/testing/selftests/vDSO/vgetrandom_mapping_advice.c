@@ -9,6 +9,12 @@
 
 #define MIB (1024 * 1024UL)
 
+/* which no header has before 6.13 */
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL	102
+#define MADV_GUARD_REMOVE	103
+#endif
+
 static const struct {
 	const char *name;
 	int advice;
@@ -34,6 +40,8 @@ static const struct {
 	{ "HUGEPAGE", MADV_HUGEPAGE, 0, NULL },
 	{ "NOHUGEPAGE", MADV_NOHUGEPAGE, 0, "hg" },
 	{ "COLLAPSE", MADV_COLLAPSE, EINVAL, NULL },
+	{ "GUARD_INSTALL", MADV_GUARD_INSTALL, EINVAL, NULL },
+	{ "GUARD_REMOVE", MADV_GUARD_REMOVE, EINVAL, NULL },
 	{ "unknown", 12345, EINVAL, NULL },
 };
 
