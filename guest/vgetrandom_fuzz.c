@@ -444,14 +444,17 @@ static void advise(struct process *p, const struct operation *op)
 	}
 }
 
-/* Whether what was seen is what the page holds; it is certain then. */
+/*
+ * Whether what was seen is what the page holds; it is certain then, unless MADV_FREE has left it to
+ * reclaim: until it is written, a page that is not droppable may go at any time.
+ */
 static bool holds(struct page *page, int seen)
 {
 	if (seen != page->value && !(page->maybe && !seen))
 		return complain("the page holds %#x, not %#x%s", seen, page->value,
 				page->maybe ? " or 0" : "");
 	page->value = seen;
-	page->maybe = false;
+	page->maybe = page->maybe && seen && page->kind == PLAIN;
 	page->resident = 1;
 	return true;
 }
