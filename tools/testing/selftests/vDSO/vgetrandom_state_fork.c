@@ -11,8 +11,9 @@
 
 #define NUM_FORKS 2000
 #define FORKS_PER_THREAD 250
+#define FORKS_SECONDS 900	/* at the most, in an emulated debug kernel */
 
-TEST_F(state, fork_gives_fresh_bytes)
+TEST_F_TIMEOUT(state, fork_gives_fresh_bytes, FORKS_SECONDS)
 {
 	const size_t per_fork = 8, half = per_fork / 2;
 	struct vgetrandom_block *blocks = vgetrandom_shared(NUM_FORKS * per_fork * BLOCK);
