@@ -36,6 +36,7 @@
 #define BLOCKS_MAX	100
 #define ROUND_SECONDS	60
 #define PRESSURE_SECONDS 5
+#define DISTURBANCES_MIN 10
 #define CPU1		"/sys/devices/system/cpu/cpu1/online"
 
 struct output {
@@ -76,6 +77,7 @@ static struct {
 static struct caller {
 	pthread_t thread;
 	pthread_mutex_t lock;
+	atomic_bool wanted;
 	atomic_bool signalled;
 	unsigned char *page;
 } callers[THREADS];
@@ -139,13 +141,11 @@ static void handler(int sig)
 	uint64_t saved = rng;
 
 	(void)sig;
-	if (self) {
-		start_rng(saved);
-		call(self->page);
-		count(SIGNALS);
-		rng = saved;
-		self->signalled = false;
-	}
+	start_rng(saved);
+	call(self->page);
+	count(SIGNALS);
+	rng = saved;
+	self->signalled = false;
 	errno = error;
 }
 
@@ -155,13 +155,16 @@ static void *caller(void *arg)
 
 	start_rng(seed ^ getpid() ^ (me - callers));
 	self = me;
+	/* none before: a thread that does not know its state yet would not heed a signal */
+	me->signalled = false;
 	while (!shared->stop) {
 		pthread_mutex_lock(&me->lock);
 		for (unsigned long i = number_below(50); i--;)
 			call(me->page);
 		pthread_mutex_unlock(&me->lock);
-		while (!room_for(1000) && !shared->stop)
-			usleep(2000);
+		/* whoever waits for the lock would seldom get it from one that takes it again at once */
+		while ((me->wanted || !room_for(1000)) && !shared->stop)
+			usleep(me->wanted ? 100 : 2000);
 	}
 	return NULL;
 }
@@ -169,7 +172,9 @@ static void *caller(void *arg)
 /* Changes where a state is, while nothing uses it. */
 static void halt_and(void (*change)(struct caller *c), struct caller *c)
 {
+	c->wanted = true;
 	pthread_mutex_lock(&c->lock);
+	c->wanted = false;
 	/* a thread that has ended takes no signal */
 	while (c->signalled && !shared->stop)
 		usleep(100);
@@ -300,22 +305,27 @@ static void disturb(void)
 static void work(unsigned long number)
 {
 	unsigned char *mapping = map_states(2 * THREADS);
+	long disturbances = 0;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	start_rng(number);
 	for (size_t i = 0; i < THREADS; i++) {
 		callers[i].page = mapping + 2 * i * PAGE;
 		pthread_mutex_init(&callers[i].lock, NULL);
+		callers[i].signalled = true;
 		if (pthread_create(&callers[i].thread, NULL, caller, &callers[i]))
 			errx(1, "pthread_create");
 	}
-	while (!shared->stop) {
+	for (; !shared->stop; disturbances++) {
 		disturb();
 		if (number_below(4) == 0)
 			usleep(number_below(3000));
 	}
 	for (size_t i = 0; i < THREADS; i++)
 		pthread_join(callers[i].thread, NULL);
+	/* one that got stuck would be no test of anything, and go unseen beside the others */
+	if (disturbances < DISTURBANCES_MIN)
+		errx(1, "process %lu did no more than %ld things to its states", number, disturbances);
 	exit(0);
 }
 
