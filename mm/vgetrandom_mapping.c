@@ -617,11 +617,12 @@ static bool vgetrandom_page_mapped_in(struct vgetrandom_page *page,
 {
 	DEFINE_FOLIO_VMA_WALK(pvmw, page->folio, vma, page->vpn << PAGE_SHIFT,
 			      0);
+	bool mapped = false;
 
-	if (!vma || !page_vma_mapped_walk(&pvmw))
-		return false;
-	page_vma_mapped_walk_done(&pvmw);
-	return true;
+	/* to its end: sparse cannot tell that it is done before */
+	while (vma && page_vma_mapped_walk(&pvmw))
+		mapped = true;
+	return mapped;
 }
 
 /*
