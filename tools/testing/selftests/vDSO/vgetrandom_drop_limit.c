@@ -61,12 +61,11 @@ static void *map_and_unmap(void *arg)
 /* Another thread that holds mmap_lock, or waits for it, keeps no page. */
 TEST_F(memcg, limit_drops_while_others_map)
 {
-	size_t pages = 16 * MIB / PAGE, i;
+	size_t pages = 12 * MIB / PAGE, i;
 	pthread_t thread[2];
 	bool stop = false;
 	unsigned int major, minor;
 	struct utsname name;
-	int round;
 	pid_t pid;
 	char *p;
 
@@ -84,9 +83,8 @@ TEST_F(memcg, limit_drops_while_others_map)
 			if (pthread_create(&thread[i], NULL, map_and_unmap,
 					   &stop))
 				_exit(2);
-		for (round = 0; round < 2; round++)
-			for (i = 0; i < pages; i++)
-				p[i * PAGE] = 1;
+		for (i = 0; i < pages; i++)
+			p[i * PAGE] = 1;
 		__atomic_store_n(&stop, true, __ATOMIC_RELEASE);
 		for (i = 0; i < ARRAY_SIZE(thread); i++)
 			pthread_join(thread[i], NULL);
@@ -99,7 +97,7 @@ TEST_F(memcg, limit_drops_while_others_map)
 /* A limit that is lowered far below what is there: the pages go, not the process. */
 TEST_F(memcg, lowered_limit_drops)
 {
-	size_t pages = 64 * MIB / PAGE;
+	size_t pages = 32 * MIB / PAGE;
 	char *p = droppable(pages), c = 0;
 	int ready[2], go[2];
 	pid_t pid;
