@@ -17,6 +17,7 @@
 
 #include <elf.h>
 #include <linux/random.h>
+#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>
@@ -504,6 +505,7 @@ int main(int argc, char **argv)
 	};
 	struct model model;
 	unsigned long total = 0;
+	cpu_set_t one;
 
 	if (argc != 2 || (strcmp(argv[1], "sse2") && strcmp(argv[1], "avx2")))
 		errx(2, "usage: vgetrandom_step sse2|avx2");
@@ -518,6 +520,11 @@ int main(int argc, char **argv)
 		err(1, "mmap of a state");
 
 	stack_top = end_of_stack();
+	/* with a processor for each the two would spend their time on waking each other up */
+	CPU_ZERO(&one);
+	CPU_SET(0, &one);
+	if (sched_setaffinity(0, sizeof(one), &one))
+		err(1, "sched_setaffinity");
 	fflush(stdout);
 	tracee = fork();
 	if (tracee < 0)
