@@ -263,6 +263,7 @@ TEST_F(level, other_calls_go_to_the_kernel)
 	const struct {
 		size_t size;
 		unsigned int flags;
+		/* or in a time namespace, whose data is zeros */
 		bool ready, claimed;
 	} calls[] = {
 		{ 0, 0, true, false }, { self->size - 1, 0, true, false },
@@ -271,6 +272,7 @@ TEST_F(level, other_calls_go_to_the_kernel)
 		{ self->size, 8, true, false }, { self->size, 1U << 31, true, false },
 		{ self->size, 0, false, false }, { self->size, 0, true, true },
 	};
+	const struct vdso_rng rng = *self->image.rng;
 
 	memset(self->page, FILL, VDSO_PAGE);
 	self->state = self->page;
@@ -278,7 +280,7 @@ TEST_F(level, other_calls_go_to_the_kernel)
 	memset(self->state, 0, self->size);
 	ASSERT_EQ(NULL, call_is_right(self, 0, 100, 0));
 	for (unsigned int i = 0; i < ARRAY_SIZE(calls); i++) {
-		self->image.rng->is_ready = calls[i].ready;
+		*self->image.rng = calls[i].ready ? rng : (struct vdso_rng){ .level = rng.level };
 		self->state[STATE_CLAIM + 3] = calls[i].claimed;
 		ASSERT_EQ(100, self->image.v.call(self->out, 100, calls[i].flags, self->state,
 						  calls[i].size));
@@ -288,10 +290,19 @@ TEST_F(level, other_calls_go_to_the_kernel)
 		self->state[STATE_CLAIM + 3] = 0;
 		EXPECT_TRUE(state_is_right(self));
 	}
-	self->image.rng->is_ready = 1;
+	*self->image.rng = rng;
 	EXPECT_EQ(0, self->image.v.call(self->out, 0, 0, self->state, self->size));
 	EXPECT_TRUE(state_is_right(self));
 	EXPECT_EQ(1, seed.keys);
+	/* before the kernel's RNG is ready no state can have got a key */
+	memset(self->state, 0, self->size);
+	self->image.rng->is_ready = 0;
+	EXPECT_EQ(100, self->image.v.call(self->out, 100, 0, self->state, self->size));
+	self->image.rng->is_ready = 1;
+	EXPECT_EQ(ARRAY_SIZE(calls) + 1, seed.outputs);
+	EXPECT_EQ(1, seed.keys);
+	for (size_t i = 0; i < self->size; i++)
+		ASSERT_EQ(0, self->state[i]);
 }
 
 TEST_HARNESS_MAIN

@@ -28,6 +28,12 @@
 #define FRAME_MAX	16384
 
 /* Bytes of an image, whose instructions are counted. */
+/*
+ * Instructions after a call, one that needs no refill or one that does, has seen that its bytes are
+ * good: a fork there is one after the call.
+ */
+#define AFTER_THE_END_MAX 16
+#define AFTER_A_REFILL_MAX 24
 #define VISITED_MAX	(16 * VDSO_PAGE)
 #define VISITS		2
 
@@ -43,6 +49,7 @@
  * @forks:	a signal handler forks; what comes now is the child, whose page is new
  * @calls:	a signal handler makes a call
  * @later:	signal handlers make so many calls more, each some instructions later
+ * @switches:	before these, signal handlers leave that namespace and enter it in turn, so many times
  */
 struct disturbance {
 	const char *name;
@@ -52,6 +59,7 @@ struct disturbance {
 	bool forks;
 	bool calls;
 	unsigned int later;
+	unsigned int switches;
 };
 
 static const struct disturbance disturbances[] = {
@@ -81,6 +89,11 @@ static const struct disturbance mixtures[] = {
 	{ "fork", .forks = true },
 	{ "fork and call", .forks = true, .calls = true },
 	{ "fork, a call later", .forks = true, .later = 1 },
+	{ "enter, leave", .enters = true, .switches = 1 },
+	{ "enter, leave, enter", .enters = true, .switches = 2 },
+	{ "enter, leave, enter, leave", .enters = true, .switches = 3 },
+	{ "enter and drop, leave, enter, a call later", .enters = true, .drops = true,
+	  .switches = 2, .later = 1 },
 };
 
 /**
@@ -122,6 +135,8 @@ static struct {
 	unsigned int first_new;
 
 	unsigned int instructions;
+	/* forks whose children have all that the call made */
+	unsigned int after_the_end;
 	unsigned char visits[VISITED_MAX];
 	unsigned int bad;
 	unsigned long first_bad;
@@ -129,6 +144,7 @@ static struct {
 	bool on;
 	bool disturbed;
 	unsigned int calls_to_come;
+	unsigned int switches_to_come;
 	unsigned int wait;
 	struct output call;
 	struct output others[OUTPUTS_MAX];
@@ -280,8 +296,10 @@ static bool look_bad(unsigned int handlers)
 		for (unsigned int i = 0; i < ARRAY_SIZE(step.parent); i++)
 			any_seen(step.parent[i].bytes, step.parent[i].len, true);
 		/* if all was done when it forked, both have it */
-		if (!memcmp(step.parent[0].bytes, step.call.bytes, step.call.len))
+		if (!memcmp(step.parent[0].bytes, step.call.bytes, step.call.len)) {
 			step.call.len = 0;
+			step.after_the_end++;
+		}
 	}
 	bad |= any_seen(step.call.bytes, step.call.len, true);
 	for (unsigned int i = 0; i < step.num_others; i++) {
@@ -373,6 +391,11 @@ static void disturb(void)
 		make_call(24, step.what->moves);
 }
 
+static void switch_namespace(void)
+{
+	*step.image->rng = step.image->rng->generation ? (struct vdso_rng){ 0 } : step.saved.rng;
+}
+
 /* Bytes that a handler asks for: often all that the state has left. */
 static size_t some_bytes(void)
 {
@@ -402,8 +425,9 @@ static void next_instruction(ucontext_t *context)
 	disturb();
 	step.disturbed = true;
 	step.calls_to_come = step.what->later;
+	step.switches_to_come = step.what->switches;
 	step.wait = some_instructions();
-	if (!step.calls_to_come)
+	if (!step.calls_to_come && !step.switches_to_come)
 		regs[REG_EFL] &= ~STEP_FLAG;
 }
 
@@ -435,9 +459,15 @@ static void trapped(int sig, siginfo_t *info, void *context)
 			memcpy((void *)regs[REG_RSP], &(const void *){ step_left_kernel }, 8);
 			regs[REG_EFL] &= ~STEP_FLAG;
 		} else if (!--step.wait) {
-			make_call(some_bytes(), false);
+			if (step.switches_to_come) {
+				step.switches_to_come--;
+				switch_namespace();
+			} else {
+				step.calls_to_come--;
+				make_call(some_bytes(), false);
+			}
 			step.wait = some_instructions();
-			if (!--step.calls_to_come)
+			if (!step.calls_to_come && !step.switches_to_come)
 				regs[REG_EFL] &= ~STEP_FLAG;
 		}
 	}
@@ -490,6 +520,7 @@ static void step_through(size_t first, size_t len)
 	begin(first);
 	step.keys_before = seed.keys;
 	step.instructions = 0;
+	step.after_the_end = 0;
 	memset(step.visits, 0, sizeof(step.visits));
 	step.bad = 0;
 	step.call.len = len;
@@ -600,9 +631,12 @@ TEST_F_TIMEOUT(level, calls_in_each_others_states, 60)
 	const struct {
 		const char *name;
 		size_t first, len;
+		unsigned int after;
 	} calls[] = {
-		{ "small", 8, 24 }, { "odd", 8, 31 }, { "medium", 8, 150 }, { "first", 0, 40 },
-		{ "refill", batch - 8, 40 }, { "bulk", batch - 100, 1300 },
+		{ "small", 8, 24, AFTER_THE_END_MAX }, { "odd", 8, 31, AFTER_THE_END_MAX },
+		{ "medium", 8, 150, AFTER_THE_END_MAX }, { "first", 0, 40, AFTER_A_REFILL_MAX },
+		{ "refill", batch - 8, 40, AFTER_A_REFILL_MAX },
+		{ "bulk", batch - 100, 1300, AFTER_A_REFILL_MAX },
 	};
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(calls); i++) {
@@ -613,6 +647,9 @@ TEST_F_TIMEOUT(level, calls_in_each_others_states, 60)
 				TH_LOG("%s call, %s: %u of %u, first at %lx", calls[i].name,
 				       step.what->name, step.bad, step.instructions,
 				       step.first_bad);
+			}
+			EXPECT_GE(calls[i].after, step.after_the_end) {
+				TH_LOG("%s call, %s", calls[i].name, step.what->name);
 			}
 		}
 	}

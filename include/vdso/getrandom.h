@@ -18,7 +18,7 @@
  * @nblocks: at least 1
  *
  * Writes nothing but @dst_bytes and @counter, in particular not to the stack: a
- * child of fork would have a copy.
+ * child of fork would have a copy.  Only a signal puts its registers there.
  */
 void __arch_chacha20_blocks_nostack(u8 *dst_bytes, const u32 *key, u32 *counter,
 				    size_t nblocks);

@@ -61,16 +61,24 @@ struct vgetrandom_state {
 };
 
 #ifndef __arch_vgetrandom_blocks
+/*
+ * Which of its kernels the architecture uses.  A call asks once: the data of a time
+ * namespace, which a signal handler may enter, says something else.
+ */
+static __always_inline unsigned int
+__arch_vgetrandom_level(const struct vdso_rng_data *rng)
+{
+	return 0;
+}
+
 /* Blocks of a refill's stream. */
-static __always_inline size_t
-__arch_vgetrandom_blocks(const struct vdso_rng_data *rng)
+static __always_inline size_t __arch_vgetrandom_blocks(unsigned int level)
 {
 	return 2;
 }
 
 /* Blocks that take no longer together than one of them: a power of two. */
-static __always_inline size_t
-__arch_vgetrandom_group(const struct vdso_rng_data *rng)
+static __always_inline size_t __arch_vgetrandom_group(unsigned int level)
 {
 	return 1;
 }
@@ -80,9 +88,8 @@ __arch_vgetrandom_group(const struct vdso_rng_data *rng)
  * whatever else it reads of the state, the claim is 0.
  */
 static __always_inline void
-__arch_vgetrandom_chacha20(const struct vdso_rng_data *rng, u8 *dst,
-			   const u32 *key, u32 *counter, size_t nblocks,
-			   void *state)
+__arch_vgetrandom_chacha20(unsigned int level, u8 *dst, const u32 *key,
+			   u32 *counter, size_t nblocks, void *state)
 {
 	__arch_chacha20_blocks_nostack(dst, key, counter, nblocks);
 }
@@ -128,17 +135,15 @@ static_assert(offsetof(struct vgetrandom_state, claim) == VGETRANDOM_CLAIM);
 static_assert(offsetof(struct vgetrandom_state, key) == VGETRANDOM_KEY);
 #endif
 
-static __always_inline size_t
-vgetrandom_batch_size(const struct vdso_rng_data *rng)
+static __always_inline size_t vgetrandom_batch_size(unsigned int level)
 {
-	return __arch_vgetrandom_blocks(rng) * CHACHA_BLOCK_SIZE -
+	return __arch_vgetrandom_blocks(level) * CHACHA_BLOCK_SIZE -
 	       CHACHA_KEY_SIZE;
 }
 
-static __always_inline size_t
-vgetrandom_state_size(const struct vdso_rng_data *rng)
+static __always_inline size_t vgetrandom_state_size(unsigned int level)
 {
-	return ALIGN(sizeof(struct vgetrandom_state) + vgetrandom_batch_size(rng),
+	return ALIGN(sizeof(struct vgetrandom_state) + vgetrandom_batch_size(level),
 		     VGETRANDOM_STATE_ALIGN);
 }
 
@@ -247,13 +252,17 @@ vgetrandom_hand_out(struct vgetrandom_state *state, u32 token, u8 *dst,
 	       vgetrandom_hand_out_word(state, token, dst + i, src + i, 1);
 }
 
-/* Whether all was well to the end, in a machine that was not cloned meanwhile. */
+/*
+ * Whether all was well to the end, in a machine that was not cloned meanwhile:
+ * @generation is what both had, and not 0, when the call began.
+ */
 static __always_inline bool
 vgetrandom_is_whole(const struct vdso_rng_data *rng,
-		    struct vgetrandom_state *state, u32 token)
+		    struct vgetrandom_state *state, u32 token, u64 generation)
 {
 	return vgetrandom_is_claimed(state, token) &&
-	       READ_ONCE(state->generation) == READ_ONCE(rng->generation);
+	       READ_ONCE(state->generation) == generation &&
+	       READ_ONCE(rng->generation) == generation;
 }
 
 /*
@@ -285,9 +294,10 @@ vgetrandom_reseed(struct vgetrandom_state *state, u32 token, u64 generation,
 /* All that is not a small request to a state that has enough; it is claimed. */
 static noinline ssize_t
 vgetrandom_refill(const struct vdso_rng_data *rng, void *buffer, size_t len,
-		  unsigned int flags, struct vgetrandom_state *state, u32 token)
+		  unsigned int flags, struct vgetrandom_state *state, u32 token,
+		  unsigned int level)
 {
-	const size_t batch_size = vgetrandom_batch_size(rng);
+	const size_t batch_size = vgetrandom_batch_size(level);
 	size_t left, pos, part, blocks, group;
 	bool again = false;
 	u32 counter[2];
@@ -331,24 +341,24 @@ start:
 		counter[0] = 0;
 		counter[1] = 0;
 		blocks = left / CHACHA_BLOCK_SIZE;
-		group = blocks & (__arch_vgetrandom_group(rng) - 1);
+		group = blocks & (__arch_vgetrandom_group(level) - 1);
 		if (left - (blocks - group) * CHACHA_BLOCK_SIZE <= batch_size)
 			blocks -= group;
 		if (blocks) {
-			__arch_vgetrandom_chacha20(rng, dst, state->key, counter,
+			__arch_vgetrandom_chacha20(level, dst, state->key, counter,
 						   blocks, state);
 			dst += blocks * CHACHA_BLOCK_SIZE;
 			left -= blocks * CHACHA_BLOCK_SIZE;
 		}
-		__arch_vgetrandom_chacha20(rng, (u8 *)state->key, state->key,
-					   counter, __arch_vgetrandom_blocks(rng),
+		__arch_vgetrandom_chacha20(level, (u8 *)state->key, state->key,
+					   counter, __arch_vgetrandom_blocks(level),
 					   state);
 		barrier();
 		if (!__arch_vgetrandom_rewind(&state->pos, batch_size, token))
 			goto lost;
 	}
 
-	if (likely(vgetrandom_is_whole(rng, state, token))) {
+	if (likely(vgetrandom_is_whole(rng, state, token, generation))) {
 		WRITE_ONCE(state->claim, 0);
 		return ret;
 	}
@@ -376,7 +386,8 @@ static noinline ssize_t
 vgetrandom_slow(const struct vdso_rng_data *rng, void *buffer, size_t len,
 		unsigned int flags, void *opaque_state, size_t opaque_len)
 {
-	const size_t state_size = vgetrandom_state_size(rng);
+	const unsigned int level = __arch_vgetrandom_level(rng);
+	const size_t state_size = vgetrandom_state_size(level);
 	struct vgetrandom_state *state = opaque_state;
 	u32 token;
 
@@ -408,7 +419,7 @@ vgetrandom_slow(const struct vdso_rng_data *rng, void *buffer, size_t len,
 	token = vgetrandom_token();
 	WRITE_ONCE(state->claim, token);
 	barrier();
-	return vgetrandom_refill(rng, buffer, len, flags, state, token);
+	return vgetrandom_refill(rng, buffer, len, flags, state, token, level);
 }
 
 /**
@@ -461,13 +472,16 @@ __cvdso_getrandom_data(const struct vdso_rng_data *rng, void *buffer, size_t len
 {
 	struct vgetrandom_state *state = opaque_state;
 	size_t pos, state_size, batch_size;
+	unsigned int level;
+	u64 generation;
 	u32 token;
 
 	/* one register, not the parts of the address */
 	OPTIMIZER_HIDE_VAR(rng);
 
-	state_size = vgetrandom_state_size(rng);
-	batch_size = vgetrandom_batch_size(rng);
+	level = __arch_vgetrandom_level(rng);
+	state_size = vgetrandom_state_size(level);
+	batch_size = vgetrandom_batch_size(level);
 	/* no bytes are too many, too */
 	if (unlikely(opaque_len != state_size ||
 		     !vgetrandom_in_page(state, state_size) ||
@@ -486,21 +500,19 @@ __cvdso_getrandom_data(const struct vdso_rng_data *rng, void *buffer, size_t len
 
 	/* most calls: the batch has enough */
 	pos = READ_ONCE(state->pos);
-	if (unlikely(READ_ONCE(state->generation) != READ_ONCE(rng->generation) ||
-		     pos > batch_size - len))
-		goto release;
+	generation = READ_ONCE(state->generation);
 	/*
-	 * The data of a time namespace may be zeros. Where a handler's fork has
-	 * entered one since @rng was found, those of the state are, too: both
-	 * generations are alike, but then this is not set.
+	 * None is 0, which an empty state has, and the data of a time namespace
+	 * that a handler has entered since @rng was found.
 	 */
-	if (unlikely(!READ_ONCE(rng->is_ready)))
+	if (unlikely(!generation || READ_ONCE(rng->generation) != generation ||
+		     pos > batch_size - len))
 		goto release;
 	/* First, so that nothing is handed out twice if this call is never ended. */
 	__arch_vgetrandom_add(&state->pos, (u32)len);
 	barrier();
 	if (likely(vgetrandom_hand_out(state, token, buffer, pos, len) &&
-		   vgetrandom_is_whole(rng, state, token))) {
+		   vgetrandom_is_whole(rng, state, token, generation))) {
 		WRITE_ONCE(state->claim, 0);
 		return len;
 	}

@@ -35,33 +35,36 @@ void __arch_chacha20_blocks_avx2(u8 *dst, const u32 *key, u32 *counter,
 void __arch_chacha20_blocks_avx512(u8 *dst, const u32 *key, u32 *counter,
 				   size_t nblocks, void *state);
 
+static __always_inline unsigned int
+__arch_vgetrandom_level(const struct vdso_rng_data *rng)
+{
+	return READ_ONCE(rng->level);
+}
+
 /*
  * As many as the widest kernel makes at once, or eight: two passes of the
  * narrowest. With the state's first 32 bytes, sixteen would not fit into the
  * kilobyte that is a quarter of a page.
  */
-static __always_inline size_t
-__arch_vgetrandom_blocks(const struct vdso_rng_data *rng)
+static __always_inline size_t __arch_vgetrandom_blocks(unsigned int level)
 {
-	return READ_ONCE(rng->level) == VGETRANDOM_AVX512 ? 15 : 8;
+	return level == VGETRANDOM_AVX512 ? 15 : 8;
 }
 
 #define __arch_vgetrandom_blocks __arch_vgetrandom_blocks
 
-static __always_inline size_t
-__arch_vgetrandom_group(const struct vdso_rng_data *rng)
+static __always_inline size_t __arch_vgetrandom_group(unsigned int level)
 {
-	return 4 << READ_ONCE(rng->level);
+	return 4 << level;
 }
 
 static __always_inline void
-__arch_vgetrandom_chacha20(const struct vdso_rng_data *rng, u8 *dst,
-			   const u32 *key, u32 *counter, size_t nblocks,
-			   void *state)
+__arch_vgetrandom_chacha20(unsigned int level, u8 *dst, const u32 *key,
+			   u32 *counter, size_t nblocks, void *state)
 {
 	u64 *scratch = state + VGETRANDOM_SCRATCH;
 
-	switch (READ_ONCE(rng->level)) {
+	switch (level) {
 	case VGETRANDOM_AVX512:
 		__arch_chacha20_blocks_avx512(dst, key, counter, nblocks, state);
 		return;
