@@ -113,13 +113,21 @@ static bool is_dead(pid_t tid)
 }
 
 /*
+ * Whether this is a process's first thread, and its parent in another PID namespace: as the child
+ * of vfork() it may have the number there that its parent's thread has in its own.
+ */
+static bool is_first_in_namespace(pid_t tid)
+{
+	return tid == syscall(SYS_getpid) && syscall(SYS_getppid) <= 0;
+}
+
+/*
  * Whether this thread may tell who is dead: not if what it would ask says the same of itself, or
- * anything else. The ID 1 comes twice: the child of PID 1's vfork() has it, too, if it begins a
- * namespace, and knows none of those in whose memory it is.
+ * anything else, nor if it knows none of those in whose memory it may be.
  */
 static bool may_reap(pid_t tid)
 {
-	return tid != 1 && !probe(tid);
+	return !is_first_in_namespace(tid) && !probe(tid);
 }
 
 /* Makes a free state this thread's. */
@@ -246,7 +254,7 @@ static bool make_free(uint64_t word)
 
 	/* more than the first would never come to an end, if none that was used is found again */
 	if (!may_reap(OWNER_TID(word)))
-		return (!n || OWNER_TID(word) == 1) && grow(n);
+		return (!n || is_first_in_namespace(OWNER_TID(word))) && grow(n);
 	used = reap(word, &num);
 	/* a quarter is left, so that the next search is some threads away */
 	return used < num - num / 4 || grow(n) || used < num;

@@ -756,7 +756,6 @@ TEST_F(states, do_not_become_more_where_nobody_can_be_looked_for)
 	}
 	EXPECT_TRUE(child_is_content(pid));
 	EXPECT_TRUE(may_reap(syscall(SYS_gettid)));
-	EXPECT_FALSE(may_reap(1));
 }
 
 static pid_t forked_in_mmap;
@@ -1009,6 +1008,88 @@ TEST_F(states, after_vfork_stay_the_parents)
 	EXPECT_TRUE(child_is_content(pid));
 	EXPECT_EQ(num_owned(), 0);
 	EXPECT_TRUE(vgetrandom_uses_vdso());
+}
+
+static pthread_barrier_t all_hold;
+
+static void *hold(void *data)
+{
+	draw(data);
+	pthread_barrier_wait(&all_hold);
+	pause();
+	return NULL;
+}
+
+/*
+ * With @num states that are all other threads': whether they still are, after the child of a
+ * vfork() into another PID namespace, in which it has the number that this thread has here, looked
+ * for one that is free.
+ */
+static bool vfork_into_a_namespace_spares(size_t num)
+{
+	pid_t first, pid;
+	char buf[16];
+	bool good;
+
+	memset(&mine, 0, sizeof(mine));
+	pthread_barrier_init(&all_hold, NULL, num + 1);
+	for (size_t i = 0; i < num; i++) {
+		pthread_t thread;
+
+		if (pthread_create(&thread, NULL, hold, NULL))
+			return false;
+	}
+	pthread_barrier_wait(&all_hold);
+	if (num_owned() != num || unshare(CLONE_NEWPID))
+		return false;
+	for (pid_t number = 1; number < syscall(SYS_gettid); number++) {
+		pid = fork();
+		if (!pid) {
+			pause();
+			_exit(0);
+		}
+		if (number == 1)
+			first = pid;
+	}
+	pid = vfork();
+	if (!pid)
+		_exit(syscall(SYS_gettid) != syscall(SYS_getpid) ||
+		      getrandom(buf, 16, 0) != 16);
+	/* those whose states were freed have none, and what the child took is not among these */
+	good = child_is_content(pid) && num_owned() >= num;
+	for (size_t i = 0; i < num; i++)
+		good &= OWNER_TID(chunks[0]->owners[i]) != 0;
+	if (syscall(SYS_gettid) > 1)
+		kill(first, SIGKILL);
+	return good;
+}
+
+/* As PID 1 and as PID 2: the first and the second process that is made in a namespace. */
+TEST_F(states, of_threads_are_not_those_of_the_dead_in_another_namespace)
+{
+	if (TSAN)
+		SKIP(return, "ThreadSanitizer makes it a fork");
+	for (int number = 1; number <= 2; number++) {
+		pid_t pid = fork();
+
+		ASSERT_GE(pid, 0);
+		if (!pid) {
+			pid_t init;
+
+			if (unshare((geteuid() ? CLONE_NEWUSER : 0) | CLONE_NEWPID))
+				_exit(3);
+			init = fork();
+			if (!init) {
+				pid = number == 2 ? fork() : 0;
+				if (!pid)
+					_exit(syscall(SYS_gettid) != number ||
+					      !vfork_into_a_namespace_spares(self->per_page));
+				_exit(!child_is_content(pid));
+			}
+			_exit(!child_is_content(init));
+		}
+		EXPECT_TRUE(child_is_content(pid)) TH_LOG("as PID %d", number);
+	}
 }
 
 /* A thread of a child that gets its parent's number is not the one that had the number there. */
