@@ -91,8 +91,6 @@ static void two_processes(const char *name, const char *limit, size_t droppable,
 	} else {
 		kills = number_in("/proc/vmstat", "oom_kill");
 	}
-	/* its report is no news */
-	put("/proc/sys/kernel/printk", "1");
 	owner = fork();
 	if (!owner) {
 		char *p;
@@ -121,7 +119,6 @@ static void two_processes(const char *name, const char *limit, size_t droppable,
 		err(1, "write");
 	waitpid(owner, &status, 0);
 	printf("%s-owner-ended %d status\n", name, status);
-	put("/proc/sys/kernel/printk", "5");
 	if (limit) {
 		after = number_in(GROUP "/memory.events", "oom_kill");
 		if (rmdir(GROUP))
