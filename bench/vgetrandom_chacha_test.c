@@ -111,7 +111,7 @@ FIXTURE_SETUP(kernel)
 	self->call = vdso_image_symbol(&self->image, variant->symbol, true);
 	ASSERT_NE(NULL, (void *)self->call);
 	if (!vdso_cpu_level(variant->level))
-		SKIP(return, "this CPU has none");
+		SKIP(_exit(SKIP_STATUS), "this CPU has none");
 
 	self->dst = guarded(ROOM);
 	self->key = guarded(VDSO_PAGE);
@@ -539,7 +539,7 @@ FIXTURE_SETUP(registers)
 {
 	ASSERT_TRUE(open_image(&self->image, variant->level)) TH_LOG("%s", self->image.error);
 	if (!vdso_cpu_level(variant->level))
-		SKIP(return, "this CPU has none");
+		SKIP(_exit(SKIP_STATUS), "this CPU has none");
 	self->size = self->image.v.params.size_of_opaque_state;
 	self->page = aligned_alloc(VDSO_PAGE, VDSO_PAGE);
 	self->stack = guarded(STACK);
@@ -549,7 +549,7 @@ FIXTURE_SETUP(registers)
 	ASSERT_TRUE(seed_open(&self->image, self->state));
 
 	if (!can_look_at_registers())
-		SKIP(return, "this CPU does not tell which registers are in use");
+		SKIP(_exit(SKIP_STATUS), "this CPU does not tell which registers are in use");
 	memset(xsave_none, 0, sizeof(xsave_none));
 	xsave_none[XSAVE_MXCSR] = 0x80;
 	xsave_none[XSAVE_MXCSR + 1] = 0x1f;

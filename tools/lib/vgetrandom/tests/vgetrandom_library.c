@@ -270,7 +270,7 @@ FIXTURE_SETUP(calls)
 
 	hide_vdso = variant->hide_vdso;
 	if (!hide_vdso && !vgetrandom_open(&v))
-		SKIP(return, "this kernel has no vDSO getrandom");
+		SKIP(_exit(SKIP_STATUS), "this kernel has no vDSO getrandom");
 }
 
 FIXTURE_TEARDOWN(calls)
@@ -500,7 +500,7 @@ FIXTURE_SETUP(states)
 	struct vgetrandom v;
 
 	if (!vgetrandom_open(&v))
-		SKIP(return, "this kernel has no vDSO getrandom");
+		SKIP(_exit(SKIP_STATUS), "this kernel has no vDSO getrandom");
 	ASSERT_TRUE(vgetrandom_uses_vdso());
 	self->per_page = chunks[0]->states.num;
 	ASSERT_GT(self->per_page, 1);

@@ -93,7 +93,7 @@ FIXTURE_SETUP(wiped)
 	/* what cannot find ordinary memory either, proves nothing */
 	if (self->mem < 0 || !find_frames(p, WIPED_PAGES, self->frame) ||
 	    count_held(self->mem, self->frame, WIPED_PAGES, 1) != WIPED_PAGES)
-		SKIP(return, "physical memory is not readable");
+		SKIP(_exit(SKIP_STATUS), "physical memory is not readable");
 }
 
 FIXTURE_TEARDOWN(wiped)
