@@ -13,8 +13,9 @@
 #define TEST_TIMEOUT_DEFAULT 180
 
 /*
- * SKIP(_exit(SKIP_STATUS), ...) is for a FIXTURE_SETUP(): where parents cannot tear down, the harness
- * is so old that it runs a test whose setup returns, skipped or not, and has a status of its own.
+ * SKIP(_exit(SKIP_STATUS), ...) is for a FIXTURE_SETUP(): where parents cannot tear down, the
+ * harness is so old that it runs a test whose setup returns, skipped or not, and has a status of
+ * its own.
  */
 #ifdef FIXTURE_TEARDOWN_PARENT
 #define SKIP_STATUS KSFT_SKIP
