@@ -10,7 +10,7 @@
 #include "../kselftest_harness.h"
 
 #undef TEST_TIMEOUT_DEFAULT
-#define TEST_TIMEOUT_DEFAULT 180
+#define TEST_TIMEOUT_DEFAULT 400
 
 /*
  * SKIP(_exit(SKIP_STATUS), ...) is for a FIXTURE_SETUP(): where parents cannot tear down, the

@@ -98,7 +98,7 @@ static void *fork_in_thread(void *arg)
 	return NULL;
 }
 
-TEST_F(state, fork_in_threads_gives_fresh_bytes)
+TEST_F_TIMEOUT(state, fork_in_threads_gives_fresh_bytes, FORKS_SECONDS)
 {
 	const size_t per_thread = 4 * FORKS_PER_THREAD;
 	struct vgetrandom_block *blocks = vgetrandom_shared(NUM_THREADS * per_thread * BLOCK);
