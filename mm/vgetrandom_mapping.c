@@ -66,7 +66,8 @@ struct vgetrandom_mapping {
 /**
  * struct vgetrandom_page - one page of a mapping
  * @lru: on vgetrandom_lru, or on a private list once unlinked
- * @node: in vgetrandom_mapping.pages
+ * @node: in vgetrandom_mapping.pages, as long as @lru is on vgetrandom_lru and
+ *	the mapping is not locked
  * @folio: the page; one reference is ours
  * @mapping: the mapping, which cannot go away while it has pages
  * @vpn: virtual page number, the key in @mapping
@@ -190,9 +191,15 @@ vgetrandom_mapping_first(struct vgetrandom_mapping *mapping, unsigned long vpn,
 	return first;
 }
 
+/* NULL for NULL */
+static struct vgetrandom_page *vgetrandom_page_of(struct rb_node *node)
+{
+	return rb_entry_safe(node, struct vgetrandom_page, node);
+}
+
 static struct vgetrandom_page *vgetrandom_page_next(struct vgetrandom_page *page)
 {
-	return rb_entry_safe(rb_next(&page->node), struct vgetrandom_page, node);
+	return vgetrandom_page_of(rb_next(&page->node));
 }
 
 static struct vgetrandom_page *
@@ -292,11 +299,9 @@ put_folio:
  */
 static void vgetrandom_page_wipe(struct vgetrandom_page *page)
 {
-	struct page *wiped = folio_page(page->folio, 0);
-
 	/* touching a broken page might be fatal; it is never used again */
-	if (!PageHWPoison(wiped))
-		clear_highpage(wiped);
+	if (!folio_test_hwpoison(page->folio))
+		clear_highpage(&page->folio->page);
 }
 
 static void vgetrandom_page_free(struct vgetrandom_page *page)
@@ -307,23 +312,31 @@ static void vgetrandom_page_free(struct vgetrandom_page *page)
 	kmem_cache_free(vgetrandom_page_cache, page);
 }
 
-/* Frees what is wiped; the pages of a node and a cgroup are counted at once. */
+/* Frees what is wiped; runs of one node and cgroup are counted at once. */
 static void vgetrandom_batch_free(struct folio_batch *folios, void **pages)
 {
-	unsigned int i, first = 0, num = folio_batch_count(folios);
+	unsigned int i, num = folio_batch_count(folios);
+	struct folio *same = folios->folios[0];
+	struct mem_cgroup *same_memcg;
+	int count = 0;
 
 	/* a cgroup that goes may hand its pages to its parent */
 	rcu_read_lock();
-	for (i = 1; i <= num; i++) {
-		struct folio *folio = folios->folios[first];
+	same_memcg = folio_memcg(same);
+	for (i = 0; i < num; i++) {
+		struct folio *folio = folios->folios[i];
+		struct mem_cgroup *memcg = folio_memcg(folio);
 
-		if (i < num &&
-		    folio_nid(folios->folios[i]) == folio_nid(folio) &&
-		    folio_memcg(folios->folios[i]) == folio_memcg(folio))
-			continue;
-		vgetrandom_page_account(folio, first - i);
-		first = i;
+		if (memcg != same_memcg ||
+		    folio_nid(folio) != folio_nid(same)) {
+			vgetrandom_page_account(same, -count);
+			same = folio;
+			same_memcg = memcg;
+			count = 0;
+		}
+		count++;
 	}
+	vgetrandom_page_account(same, -count);
 	rcu_read_unlock();
 	kmem_cache_free_bulk(vgetrandom_page_cache, num, pages);
 	folios_put(folios);
@@ -339,9 +352,11 @@ static void vgetrandom_pages_free(struct list_head *pages)
 	list_for_each_entry_safe(page, next, pages, lru) {
 		vgetrandom_page_wipe(page);
 		batch[folio_batch_count(&folios)] = page;
-		if (!folio_batch_add(&folios, page->folio) ||
-		    list_entry_is_head(next, pages, lru))
-			vgetrandom_batch_free(&folios, batch);
+		if (folio_batch_add(&folios, page->folio) &&
+		    !list_entry_is_head(next, pages, lru))
+			continue;
+		vgetrandom_batch_free(&folios, batch);
+		cond_resched();
 	}
 	INIT_LIST_HEAD(pages);
 }
@@ -383,17 +398,27 @@ static void vgetrandom_page_link(struct vgetrandom_page *page,
 	rcu_read_unlock();
 }
 
-static void vgetrandom_page_unlink(struct vgetrandom_page *page,
+/*
+ * Takes a page, which is not in its mapping's tree any more, from the shrinker.
+ * The mapping is locked.
+ */
+static void vgetrandom_page_unlist(struct vgetrandom_page *page,
 				   enum vgetrandom_drop_cause cause)
 {
 	struct folio *folio = page->folio;
 
 	trace_vgetrandom_drop(page->mapping->mm, page->vpn << PAGE_SHIFT, cause);
-	vgetrandom_mapping_erase(page->mapping, page);
 	rcu_read_lock();
 	list_lru_del(&vgetrandom_lru, &page->lru, folio_nid(folio),
 		     folio_memcg(folio));
 	rcu_read_unlock();
+}
+
+static void vgetrandom_page_unlink(struct vgetrandom_page *page,
+				   enum vgetrandom_drop_cause cause)
+{
+	vgetrandom_mapping_erase(page->mapping, page);
+	vgetrandom_page_unlist(page, cause);
 }
 
 static void vgetrandom_page_skip(const struct vgetrandom_page *page,
@@ -444,8 +469,9 @@ static bool vgetrandom_page_drop(struct vgetrandom_page *page,
 }
 
 /*
- * Pages that are unlinked before the mapping's lock is given to those who wait
- * for it, and the pages to whoever needs memory.
+ * Pages that are taken from a mapping before they are freed for whoever needs
+ * memory; and before its lock is given to those who wait for it, unless nobody
+ * else can have to do with these pages.
  */
 #define VGETRANDOM_BATCH	512
 
@@ -491,6 +517,46 @@ static void vgetrandom_mapping_forget(struct vgetrandom_mapping *mapping,
 	} while (!left);
 }
 
+/*
+ * Forgets all pages, and wipes and frees them, if none is outside @vpn to @last,
+ * the range of a VMA that goes: no page table entry is left.
+ *
+ * Nodes of a tree that nothing finds any more need not be erased one by one.  The
+ * lock is held to the end, since the shrinker would find them by its list.  Those
+ * who wait for it are faults in other VMAs of the mapping, without a page yet.
+ *
+ * Return: whether all pages were in the range.
+ */
+static bool vgetrandom_mapping_forget_all(struct vgetrandom_mapping *mapping,
+					  unsigned long vpn, unsigned long last,
+					  enum vgetrandom_drop_cause cause)
+{
+	struct vgetrandom_page *page, *next;
+	struct rb_root pages;
+	LIST_HEAD(forgotten);
+	unsigned int count = 0;
+	bool all;
+
+	mutex_lock(&mapping->lock);
+	pages = mapping->pages;
+	page = vgetrandom_page_of(rb_first(&pages));
+	all = !page || (page->vpn >= vpn &&
+			vgetrandom_page_of(rb_last(&pages))->vpn <= last);
+	if (all) {
+		mapping->pages = RB_ROOT;
+		mapping->changes++;
+		rbtree_postorder_for_each_entry_safe(page, next, &pages, node) {
+			vgetrandom_page_unlist(page, cause);
+			list_add(&page->lru, &forgotten);
+			if (!(++count % VGETRANDOM_BATCH))
+				vgetrandom_pages_free(&forgotten);
+		}
+		vgetrandom_pages_free(&forgotten);
+	}
+	mutex_unlock(&mapping->lock);
+	return all;
+}
+
 /* Drops a range of @vma.  mmap_lock is held, for reading at least. */
 static void vgetrandom_mapping_drop(struct vm_area_struct *vma,
 				    unsigned long start, unsigned long end,
@@ -531,7 +597,7 @@ static vm_fault_t vgetrandom_mapping_fault(const struct vm_special_mapping *spec
 
 	mutex_lock(&mapping->lock);
 	page = vgetrandom_mapping_find(mapping, vmf->pgoff, &place);
-	if (!page || PageHWPoison(folio_page(page->folio, 0))) {
+	if (!page || folio_test_hwpoison(page->folio)) {
 		mutex_unlock(&mapping->lock);
 		unused = vgetrandom_page_alloc(mapping, vma, vmf->address);
 		if (!unused)
@@ -541,7 +607,7 @@ static vm_fault_t vgetrandom_mapping_fault(const struct vm_special_mapping *spec
 		if (mapping->changes != place.changes)
 			page = vgetrandom_mapping_find(mapping, vmf->pgoff,
 						       &place);
-		if (page && PageHWPoison(folio_page(page->folio, 0))) {
+		if (page && folio_test_hwpoison(page->folio)) {
 			vgetrandom_page_unlink(page, VGETRANDOM_DROP_POISON);
 			broken = page;
 			page = vgetrandom_mapping_find(mapping, vmf->pgoff,
@@ -560,7 +626,7 @@ static vm_fault_t vgetrandom_mapping_fault(const struct vm_special_mapping *spec
 	 */
 	folio_get(page->folio);
 	folio_lock(page->folio);
-	vmf->page = folio_page(page->folio, 0);
+	vmf->page = &page->folio->page;
 	mutex_unlock(&mapping->lock);
 
 	if (unused)
@@ -596,6 +662,7 @@ static void vgetrandom_mapping_close(const struct vm_special_mapping *spec,
 				     struct vm_area_struct *vma)
 {
 	struct vgetrandom_mapping *mapping = vgetrandom_mapping_of(vma);
+	unsigned long last = (vma->vm_end - 1) >> PAGE_SHIFT;
 
 	if (!mapping)
 		return;
@@ -604,10 +671,11 @@ static void vgetrandom_mapping_close(const struct vm_special_mapping *spec,
 	 * The target of an mremap() that failed still has the vm_pgoff of its
 	 * source, whose pages live on.
 	 */
-	if (vma->vm_pgoff == vma->vm_start >> PAGE_SHIFT)
-		vgetrandom_mapping_forget(mapping, vma->vm_pgoff,
-					  (vma->vm_end - 1) >> PAGE_SHIFT,
-					  NULL, VGETRANDOM_DROP_UNMAP);
+	if (vma->vm_pgoff == vma->vm_start >> PAGE_SHIFT &&
+	    !vgetrandom_mapping_forget_all(mapping, vma->vm_pgoff, last,
+					   VGETRANDOM_DROP_UNMAP))
+		vgetrandom_mapping_forget(mapping, vma->vm_pgoff, last, NULL,
+					  VGETRANDOM_DROP_UNMAP);
 	vgetrandom_mapping_put(mapping);
 }
 

@@ -113,6 +113,43 @@ static void test_split_and_close_forget_their_range(struct kunit *test)
 			test_read(test, addr + 4 * PAGE_SIZE));
 }
 
+/*
+ * The last page's VMA has no page when that of all others goes; a fault there
+ * may just have looked for its page's place in the tree.
+ */
+static void test_close_forgets_all_pages(struct kunit *test)
+{
+	const unsigned int pages = 2 * VGETRANDOM_BATCH + 3;
+	unsigned long addr = test_map(test, pages + 1);
+	unsigned long last = addr + pages * PAGE_SIZE;
+	struct vgetrandom_mapping *mapping = test_mapping(test, addr);
+	struct folio *folio = test_pin(mapping, addr + VGETRANDOM_BATCH * PAGE_SIZE);
+	struct vgetrandom_place place;
+
+	KUNIT_ASSERT_NOT_NULL(test, folio);
+	mmap_read_lock(current->mm);
+	vgetrandom_mapping_drop(vma_lookup(current->mm, last), last,
+				last + PAGE_SIZE, VGETRANDOM_DROP_DONTNEED);
+	mmap_read_unlock(current->mm);
+	mutex_lock(&mapping->lock);
+	KUNIT_EXPECT_NULL(test, vgetrandom_mapping_find(mapping,
+							last >> PAGE_SHIFT,
+							&place));
+	mutex_unlock(&mapping->lock);
+	KUNIT_EXPECT_EQ(test, pages, test_pages(mapping));
+
+	KUNIT_EXPECT_EQ(test, 0, vm_munmap(addr, pages * PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, 1U, refcount_read(&mapping->refs));
+	KUNIT_EXPECT_EQ(test, 0U, test_pages(mapping));
+	KUNIT_EXPECT_TRUE(test, test_folio_is_zero(folio));
+	KUNIT_EXPECT_EQ(test, 1, folio_ref_count(folio));
+	folio_put(folio);
+
+	KUNIT_EXPECT_NE(test, place.changes, mapping->changes);
+	KUNIT_EXPECT_EQ(test, 0, test_read(test, last));
+	KUNIT_EXPECT_EQ(test, 1U, test_pages(mapping));
+}
+
 /* The rest of an mremap() that failed, and could not be undone. */
 static void test_wrong_key_is_not_served(struct kunit *test)
 {
@@ -151,6 +188,7 @@ static struct kunit_case vgetrandom_move_test_cases[] = {
 	KUNIT_CASE(test_mremap_rekeys),
 	KUNIT_CASE(test_failed_mremap_keeps_pages),
 	KUNIT_CASE(test_split_and_close_forget_their_range),
+	KUNIT_CASE(test_close_forgets_all_pages),
 	KUNIT_CASE(test_wrong_key_is_not_served),
 	KUNIT_CASE(test_wrong_key_after_a_split),
 	{}
