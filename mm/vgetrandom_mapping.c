@@ -962,6 +962,7 @@ struct vgetrandom_walk {
 	unsigned long		dropped;
 };
 
+#ifdef CONFIG_MEMCG
 /* Under cgroup.memory=nokmem the list has the pages of all cgroups. */
 static bool vgetrandom_page_is_wanted(const struct vgetrandom_page *page,
 				      const struct shrink_control *sc)
@@ -978,6 +979,13 @@ static bool vgetrandom_page_is_wanted(const struct vgetrandom_page *page,
 	rcu_read_unlock();
 	return wanted;
 }
+#else
+static bool vgetrandom_page_is_wanted(const struct vgetrandom_page *page,
+				      const struct shrink_control *sc)
+{
+	return true;
+}
+#endif
 
 /*
  * Drops one page for the shrinker.  Everything that holds on to the page leaves
