@@ -41,20 +41,18 @@ leaks()
 # descriptors, nor for what the debug kernel notes of an allocation.
 pages()
 {
-	awk -v RS= '/vgetrandom_mapping_fault/ && !/slab|stack_depot/ && $NF > 0' \
+	awk -v RS= '/vgetrandom_mapping_fault/ && !/slab|stack_depot/' \
 		/sys/kernel/debug/page_owner_stacks/show_stacks
 }
 
 # result_of_pages NUMBER NAME: whether so many are in use; tells which if not
 result_of_pages()
 {
-	count=$(pages | awk '/^nr_base_pages/ { sum += $NF } END { print sum + 0 }')
-	[ "$count" = "$1" ] || {
-		echo "# $count pages instead of $1"
-		pages | sed 's/^/# /'
-	}
+	found=$(pages)
+	count=$(echo "$found" | awk '/^nr_base_pages/ { sum += $NF } END { print sum + 0 }')
 	[ "$count" = "$1" ]
 	result $? "$2"
+	[ "$count" = "$1" ] || printf '%s\n' "$count pages instead of $1" "$found" | sed 's/^/# /'
 }
 
 number=0

@@ -528,8 +528,7 @@ static void vgetrandom_mapping_forget(struct vgetrandom_mapping *mapping,
  * Return: whether all pages were in the range.
  */
 static bool vgetrandom_mapping_forget_all(struct vgetrandom_mapping *mapping,
-					  unsigned long vpn, unsigned long last,
-					  enum vgetrandom_drop_cause cause)
+					  unsigned long vpn, unsigned long last)
 {
 	struct vgetrandom_page *page, *next;
 	struct rb_root pages;
@@ -546,7 +545,7 @@ static bool vgetrandom_mapping_forget_all(struct vgetrandom_mapping *mapping,
 		mapping->pages = RB_ROOT;
 		mapping->changes++;
 		rbtree_postorder_for_each_entry_safe(page, next, &pages, node) {
-			vgetrandom_page_unlist(page, cause);
+			vgetrandom_page_unlist(page, VGETRANDOM_DROP_UNMAP);
 			list_add(&page->lru, &forgotten);
 			if (!(++count % VGETRANDOM_BATCH))
 				vgetrandom_pages_free(&forgotten);
@@ -672,8 +671,7 @@ static void vgetrandom_mapping_close(const struct vm_special_mapping *spec,
 	 * source, whose pages live on.
 	 */
 	if (vma->vm_pgoff == vma->vm_start >> PAGE_SHIFT &&
-	    !vgetrandom_mapping_forget_all(mapping, vma->vm_pgoff, last,
-					   VGETRANDOM_DROP_UNMAP))
+	    !vgetrandom_mapping_forget_all(mapping, vma->vm_pgoff, last))
 		vgetrandom_mapping_forget(mapping, vma->vm_pgoff, last, NULL,
 					  VGETRANDOM_DROP_UNMAP);
 	vgetrandom_mapping_put(mapping);
