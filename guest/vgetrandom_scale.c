@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/personality.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -80,13 +81,42 @@ static void measure_wipe(void)
 	munmap(p, FEW_PAGES * PAGE);
 }
 
+static int compare(const void *a, const void *b)
+{
+	const unsigned long *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/* Into one time or another falls what the kernel has put off until later. */
+static void tell_median(const char *name, unsigned long (*cost_of)(void), size_t times, const char *of)
+{
+	unsigned long cost[100];
+
+	for (size_t i = 0; i < times; i++)
+		cost[i] = cost_of();
+	qsort(cost, times, sizeof(cost[0]), compare);
+	printf("%s %lu ns-per-%s\n", name, cost[times / 2], of);
+	fflush(stdout);
+}
+
+static unsigned long cost_of_fork(void)
+{
+	unsigned long start = now();
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(0);
+	wait_for(pid);
+	return now() - start;
+}
+
 static void measure_pages(const char *few, size_t pages)
 {
 	unsigned long start;
 	long kib;
 	char name[64];
 	char *p = map(pages, MAP_DROPPABLE);
-	pid_t pid;
 
 #define NAME(what) (snprintf(name, sizeof(name), "%s%s", what, few), name)
 	kib = number_in("/proc/meminfo", "MemFree:");
@@ -96,12 +126,7 @@ static void measure_pages(const char *few, size_t pages)
 	kib -= number_in("/proc/meminfo", "MemFree:");
 	printf("%s %lu bytes-per-page\n", NAME("memory"), kib * 1024 / pages);
 
-	start = now();
-	pid = fork();
-	if (!pid)
-		_exit(0);
-	wait_for(pid);
-	tell(NAME("fork"), start, 1, "fork");
+	tell_median(NAME("fork"), cost_of_fork, 100, "fork");
 
 	start = now();
 	madvise(p, pages * PAGE, MADV_DONTNEED);
@@ -109,8 +134,20 @@ static void measure_pages(const char *few, size_t pages)
 
 	touch(p, pages);
 	start = now();
+	madvise(p, (pages - 1) * PAGE, MADV_DONTNEED);
+	tell(NAME("dontneed-part"), start, pages - 1, "page");
+
+	touch(p, pages);
+	start = now();
 	munmap(p, pages * PAGE);
 	tell(NAME("munmap"), start, pages, "page");
+
+	p = map(pages, MAP_DROPPABLE);
+	touch(p, pages);
+	start = now();
+	munmap(p, (pages - 1) * PAGE);
+	tell(NAME("munmap-part"), start, pages - 1, "page");
+	munmap(p + (pages - 1) * PAGE, PAGE);
 }
 
 static void measure_exit(void)
@@ -200,7 +237,7 @@ static void *thread(void *unused)
 	return unused;
 }
 
-static void measure_threads(void)
+static unsigned long cost_of_threads(void)
 {
 	pthread_t threads[THREADS];
 	unsigned long start = now();
@@ -212,11 +249,11 @@ static void measure_threads(void)
 	pthread_barrier_wait(&barrier);
 	for (size_t i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
-	tell("thread-with-a-state", start, THREADS, "thread");
+	return (now() - start) / THREADS;
 }
 
 /* All have the parent's mapping, and a page in it. */
-static void measure_processes(void)
+static unsigned long cost_of_processes(void)
 {
 	static pid_t pids[PROCESSES];
 	char *p = map(1, MAP_DROPPABLE), word;
@@ -238,11 +275,19 @@ static void measure_processes(void)
 	close(go[1]);
 	for (size_t i = 0; i < PROCESSES; i++)
 		wait_for(pids[i]);
-	tell("process-with-a-state", start, PROCESSES, "process");
+	close(go[0]);
+	munmap(p, PAGE);
+	return (now() - start) / PROCESSES;
 }
 
 int main(void)
 {
+	/* or fork() has a page table more or less, as memory is placed */
+	if (!(personality(0xffffffff) & ADDR_NO_RANDOMIZE)) {
+		personality(ADDR_NO_RANDOMIZE);
+		execl("/proc/self/exe", "vgetrandom_scale", NULL);
+		err(1, "/proc/self/exe");
+	}
 	measure_wipe();
 	measure_pages("-few", FEW_PAGES);
 	measure_pages("", PAGES);
@@ -250,7 +295,7 @@ int main(void)
 	measure_reclaim();
 	measure_mappings("-few", FEW_MAPPINGS);
 	measure_mappings("", MAPPINGS);
-	measure_threads();
-	measure_processes();
+	tell_median("thread-with-a-state", cost_of_threads, 15, "thread");
+	tell_median("process-with-a-state", cost_of_processes, 5, "process");
 	puts("done");
 }

@@ -312,19 +312,37 @@ static void vgetrandom_page_free(struct vgetrandom_page *page)
 	kmem_cache_free(vgetrandom_page_cache, page);
 }
 
-/* Frees what is wiped; runs of one node and cgroup are counted at once. */
-static void vgetrandom_batch_free(struct folio_batch *folios, void **pages)
+/**
+ * struct vgetrandom_batch - wiped pages, to be freed together
+ * @folios: the pages, which go by it
+ * @pages: the struct vgetrandom_page of each
+ */
+struct vgetrandom_batch {
+	struct folio_batch	folios;
+	void			*pages[ARRAY_SIZE(((struct folio_batch *)NULL)->folios)];
+};
+
+static void vgetrandom_batch_init(struct vgetrandom_batch *batch)
 {
-	unsigned int i, num = folio_batch_count(folios);
-	struct folio *same = folios->folios[0];
+	folio_batch_init(&batch->folios);
+}
+
+/* Frees what there is; runs of one node and cgroup are counted at once. */
+static void vgetrandom_batch_free(struct vgetrandom_batch *batch)
+{
+	unsigned int i, num = folio_batch_count(&batch->folios);
+	struct folio *same = batch->folios.folios[0];
 	struct mem_cgroup *same_memcg;
 	int count = 0;
+
+	if (!num)
+		return;
 
 	/* a cgroup that goes may hand its pages to its parent */
 	rcu_read_lock();
 	same_memcg = folio_memcg(same);
 	for (i = 0; i < num; i++) {
-		struct folio *folio = folios->folios[i];
+		struct folio *folio = batch->folios.folios[i];
 		struct mem_cgroup *memcg = folio_memcg(folio);
 
 		if (memcg != same_memcg ||
@@ -338,27 +356,20 @@ static void vgetrandom_batch_free(struct folio_batch *folios, void **pages)
 	}
 	vgetrandom_page_account(same, -count);
 	rcu_read_unlock();
-	kmem_cache_free_bulk(vgetrandom_page_cache, num, pages);
-	folios_put(folios);
+	kmem_cache_free_bulk(vgetrandom_page_cache, num, batch->pages);
+	folios_put(&batch->folios);
 }
 
-static void vgetrandom_pages_free(struct list_head *pages)
+/* Wipes a page, and frees it with those that were added before, once enough. */
+static void vgetrandom_batch_add(struct vgetrandom_batch *batch,
+				 struct vgetrandom_page *page)
 {
-	struct vgetrandom_page *page, *next;
-	struct folio_batch folios;
-	void *batch[ARRAY_SIZE(folios.folios)];
-
-	folio_batch_init(&folios);
-	list_for_each_entry_safe(page, next, pages, lru) {
-		vgetrandom_page_wipe(page);
-		batch[folio_batch_count(&folios)] = page;
-		if (folio_batch_add(&folios, page->folio) &&
-		    !list_entry_is_head(next, pages, lru))
-			continue;
-		vgetrandom_batch_free(&folios, batch);
+	vgetrandom_page_wipe(page);
+	batch->pages[folio_batch_count(&batch->folios)] = page;
+	if (!folio_batch_add(&batch->folios, page->folio)) {
+		vgetrandom_batch_free(batch);
 		cond_resched();
 	}
-	INIT_LIST_HEAD(pages);
 }
 
 #ifdef CONFIG_MEMCG
@@ -432,10 +443,30 @@ static void vgetrandom_page_skip(const struct vgetrandom_page *page,
 }
 
 /*
- * Unmaps a page and unlinks it from its mapping.  If something besides the
- * mapping uses it (a pin by GUP), only MADV_DONTNEED does.  Called with the
- * mapping and the folio locked: the folio lock keeps out a fault that found the
- * page, which holds it until the page table entry is there.
+ * Unmaps a page of a range of @vma whose page table entries have just gone, if a
+ * fault that has found it before has mapped it since, or is about to: that holds
+ * a reference and the folio lock until the page table entry is there.  The
+ * mapping is locked, so no other fault finds the page.
+ *
+ * A reference may also be that of another thread's zap, which has cleared the
+ * page table entry and not yet flushed the TLBs: the zap here does.
+ */
+static inline void vgetrandom_page_unmap(struct vgetrandom_page *page,
+					 struct vm_area_struct *vma)
+{
+	struct folio *folio = page->folio;
+
+	if (folio_ref_count(folio) == 1)
+		return;
+	folio_lock(folio);
+	vgetrandom_zap(vma, page->vpn << PAGE_SHIFT, PAGE_SIZE);
+	folio_unlock(folio);
+}
+
+/*
+ * Unmaps a page and unlinks it from its mapping, unless something besides the
+ * mapping uses it: a pin by GUP.  Called with the mapping and the folio locked:
+ * the folio lock keeps out a fault that found the page.
  *
  * The caller wipes the page: never while it is mapped.  Zeroing is not atomic,
  * a thread in the vDSO could use a half-wiped state.
@@ -446,34 +477,26 @@ static bool vgetrandom_page_drop(struct vgetrandom_page *page,
 				 struct vm_area_struct *vma,
 				 enum vgetrandom_drop_cause cause)
 {
-	bool pinned_too = cause == VGETRANDOM_DROP_DONTNEED;
 	struct folio *folio = page->folio;
 
 	/* not worth a fault of the user to find out that it is pinned */
-	if (!pinned_too && folio_ref_count(folio) > 1 + folio_mapcount(folio))
+	if (folio_ref_count(folio) > 1 + folio_mapcount(folio))
 		return false;
-	/*
-	 * A reference may be that of another thread's zap, which has cleared
-	 * the page table entry and not yet flushed the TLBs: the zap here does.
-	 */
-	if (folio_mapped(folio) || folio_ref_count(folio) > 1)
+	if (folio_mapped(folio))
 		vgetrandom_zap(vma, page->vpn << PAGE_SHIFT, PAGE_SIZE);
-	if (!pinned_too) {
-		/* atomic against GUP-fast, which may just take a reference */
-		if (!folio_ref_freeze(folio, 1))
-			return false;
-		folio_ref_unfreeze(folio, 1);
-	}
+	/* atomic against GUP-fast, which may just take a reference */
+	if (!folio_ref_freeze(folio, 1))
+		return false;
+	folio_ref_unfreeze(folio, 1);
 	vgetrandom_page_unlink(page, cause);
 	return true;
 }
 
 /*
- * Pages that are taken from a mapping before they are freed for whoever needs
- * memory; and before its lock is given to those who wait for it, unless nobody
- * else can have to do with these pages.
+ * Pages that are taken from a mapping before its lock is given to those who wait
+ * for it, and before they are freed for whoever needs memory.
  */
-#define VGETRANDOM_BATCH	512
+#define VGETRANDOM_AT_ONCE	512
 
 /*
  * Forgets pages @vpn to @last, and wipes and frees them: those that can be
@@ -486,25 +509,29 @@ static void vgetrandom_mapping_forget(struct vgetrandom_mapping *mapping,
 {
 	struct vgetrandom_page *page, *next;
 	struct vgetrandom_place unused;
+	struct vgetrandom_batch batch;
 	unsigned int left;
 	LIST_HEAD(forgotten);
 
+	vgetrandom_batch_init(&batch);
 	do {
 		mutex_lock(&mapping->lock);
 		page = vgetrandom_mapping_first(mapping, vpn, &unused);
-		for (left = VGETRANDOM_BATCH;
+		for (left = VGETRANDOM_AT_ONCE;
 		     left && page && page->vpn <= last; left--) {
 			struct folio *folio = page->folio;
 			bool unlinked = true;
 
 			vpn = page->vpn + 1;
 			next = vgetrandom_page_next(page);
-			if (vma) {
+			if (cause == VGETRANDOM_DROP_PAGEOUT) {
 				folio_lock(folio);
 				unlinked = vgetrandom_page_drop(page, vma,
 								cause);
 				folio_unlock(folio);
 			} else {
+				if (vma)
+					vgetrandom_page_unmap(page, vma);
 				vgetrandom_page_unlink(page, cause);
 			}
 			if (unlinked)
@@ -512,30 +539,36 @@ static void vgetrandom_mapping_forget(struct vgetrandom_mapping *mapping,
 			page = next;
 		}
 		mutex_unlock(&mapping->lock);
-		vgetrandom_pages_free(&forgotten);
+		list_for_each_entry_safe(page, next, &forgotten, lru)
+			vgetrandom_batch_add(&batch, page);
+		INIT_LIST_HEAD(&forgotten);
+		vgetrandom_batch_free(&batch);
 		cond_resched();
 	} while (!left);
 }
 
 /*
- * Forgets all pages, and wipes and frees them, if none is outside @vpn to @last,
- * the range of a VMA that goes: no page table entry is left.
+ * Forgets all pages, and wipes and frees them, if none is outside @vpn to @last:
+ * the range of a VMA that goes, with a @vma of NULL, or what MADV_DONTNEED drops
+ * of @vma.  No page table entry is left, but what a fault in flight makes.
  *
  * Nodes of a tree that nothing finds any more need not be erased one by one.  The
  * lock is held to the end, since the shrinker would find them by its list.  Those
- * who wait for it are faults in other VMAs of the mapping, without a page yet.
+ * who wait for it are faults that have no page yet.
  *
  * Return: whether all pages were in the range.
  */
 static bool vgetrandom_mapping_forget_all(struct vgetrandom_mapping *mapping,
-					  unsigned long vpn, unsigned long last)
+					  unsigned long vpn, unsigned long last,
+					  struct vm_area_struct *vma,
+					  enum vgetrandom_drop_cause cause)
 {
 	struct vgetrandom_page *page, *next;
+	struct vgetrandom_batch batch;
 	struct rb_root pages;
-	LIST_HEAD(forgotten);
-	unsigned int count = 0;
 	bool all;
 
+	vgetrandom_batch_init(&batch);
 	mutex_lock(&mapping->lock);
 	pages = mapping->pages;
 	page = vgetrandom_page_of(rb_first(&pages));
@@ -545,12 +578,12 @@ static bool vgetrandom_mapping_forget_all(struct vgetrandom_mapping *mapping,
 		mapping->pages = RB_ROOT;
 		mapping->changes++;
 		rbtree_postorder_for_each_entry_safe(page, next, &pages, node) {
-			vgetrandom_page_unlist(page, VGETRANDOM_DROP_UNMAP);
-			list_add(&page->lru, &forgotten);
-			if (!(++count % VGETRANDOM_BATCH))
-				vgetrandom_pages_free(&forgotten);
+			if (vma)
+				vgetrandom_page_unmap(page, vma);
+			vgetrandom_page_unlist(page, cause);
+			vgetrandom_batch_add(&batch, page);
 		}
-		vgetrandom_pages_free(&forgotten);
+		vgetrandom_batch_free(&batch);
 	}
 	mutex_unlock(&mapping->lock);
 	return all;
@@ -562,6 +595,8 @@ static void vgetrandom_mapping_drop(struct vm_area_struct *vma,
 				    enum vgetrandom_drop_cause cause)
 {
 	struct vgetrandom_mapping *mapping = vgetrandom_mapping_of(vma);
+	unsigned long first = start >> PAGE_SHIFT;
+	unsigned long last = (end - 1) >> PAGE_SHIFT;
 
 	if (!mapping)
 		return;
@@ -571,10 +606,13 @@ static void vgetrandom_mapping_drop(struct vm_area_struct *vma,
 	 * What MADV_PAGEOUT leaves, as it is pinned, has to stay mapped:
 	 * mincore() would say that it is gone.
 	 */
-	if (cause == VGETRANDOM_DROP_DONTNEED)
+	if (cause == VGETRANDOM_DROP_DONTNEED) {
 		vgetrandom_zap(vma, start, end - start);
-	vgetrandom_mapping_forget(mapping, start >> PAGE_SHIFT,
-				  (end - 1) >> PAGE_SHIFT, vma, cause);
+		if (vgetrandom_mapping_forget_all(mapping, first, last, vma,
+						  cause))
+			return;
+	}
+	vgetrandom_mapping_forget(mapping, first, last, vma, cause);
 }
 
 static vm_fault_t vgetrandom_mapping_fault(const struct vm_special_mapping *spec,
@@ -671,7 +709,8 @@ static void vgetrandom_mapping_close(const struct vm_special_mapping *spec,
 	 * source, whose pages live on.
 	 */
 	if (vma->vm_pgoff == vma->vm_start >> PAGE_SHIFT &&
-	    !vgetrandom_mapping_forget_all(mapping, vma->vm_pgoff, last))
+	    !vgetrandom_mapping_forget_all(mapping, vma->vm_pgoff, last, NULL,
+					   VGETRANDOM_DROP_UNMAP))
 		vgetrandom_mapping_forget(mapping, vma->vm_pgoff, last, NULL,
 					  VGETRANDOM_DROP_UNMAP);
 	vgetrandom_mapping_put(mapping);

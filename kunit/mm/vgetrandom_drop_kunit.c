@@ -101,6 +101,68 @@ static void test_drop_wipes(struct kunit *test)
 	}
 }
 
+/* All pages of a mapping go with its tree, whether pinned or not. */
+static void test_drop_of_all_wipes(struct kunit *test)
+{
+	const unsigned int pages = 2 * VGETRANDOM_AT_ONCE + 3;
+	unsigned long addr = test_map(test, pages);
+	struct vgetrandom_mapping *mapping = test_mapping(test, addr);
+	unsigned long listed = test_count(), changes = mapping->changes;
+	struct folio *folio = test_pin(mapping, addr + PAGE_SIZE);
+
+	KUNIT_ASSERT_NOT_NULL(test, folio);
+	test_madvise(test, addr, pages * PAGE_SIZE, MADV_DONTNEED);
+	KUNIT_EXPECT_EQ(test, changes + 1, mapping->changes);
+	KUNIT_EXPECT_EQ(test, 0U, test_pages(mapping));
+	KUNIT_EXPECT_EQ(test, listed - pages, test_count());
+	KUNIT_EXPECT_FALSE(test, folio_mapped(folio));
+	KUNIT_EXPECT_TRUE(test, test_folio_is_zero(folio));
+	KUNIT_EXPECT_EQ(test, 1, folio_ref_count(folio));
+	folio_put(folio);
+	KUNIT_EXPECT_EQ(test, 0, test_read(test, addr + PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, 1U, test_pages(mapping));
+}
+
+/* As if a fault that had found the page before has mapped it since the unmapping. */
+static void test_drop_unmaps_late_faults(struct kunit *test)
+{
+	unsigned long addr = test_map(test, 4), vpn = addr >> PAGE_SHIFT;
+	struct vgetrandom_mapping *mapping = test_mapping(test, addr);
+	struct vm_area_struct *vma = test_vma(test, addr);
+	struct folio *one = test_pin(mapping, addr + PAGE_SIZE);
+	struct folio *all = test_pin(mapping, addr + 3 * PAGE_SIZE);
+	enum vgetrandom_drop_cause cause = VGETRANDOM_DROP_DONTNEED;
+
+	KUNIT_ASSERT_NOT_NULL(test, one);
+	KUNIT_ASSERT_NOT_NULL(test, all);
+	mmap_read_lock(current->mm);
+	KUNIT_EXPECT_FALSE(test, vgetrandom_mapping_forget_all(mapping, vpn + 1,
+							       vpn + 3, vma,
+							       cause));
+	KUNIT_EXPECT_FALSE(test, vgetrandom_mapping_forget_all(mapping, vpn,
+							       vpn + 2, vma,
+							       cause));
+	vgetrandom_mapping_forget(mapping, vpn + 1, vpn + 2, vma, cause);
+	mmap_read_unlock(current->mm);
+	KUNIT_EXPECT_EQ(test, 2U, test_pages(mapping));
+	KUNIT_EXPECT_FALSE(test, folio_mapped(one));
+	KUNIT_EXPECT_TRUE(test, test_folio_is_zero(one));
+	KUNIT_EXPECT_TRUE(test, folio_mapped(all));
+	KUNIT_EXPECT_EQ(test, TEST_BYTE, test_read(test, addr));
+
+	mmap_read_lock(current->mm);
+	KUNIT_EXPECT_TRUE(test, vgetrandom_mapping_forget_all(mapping, vpn,
+							      vpn + 3, vma,
+							      cause));
+	mmap_read_unlock(current->mm);
+	KUNIT_EXPECT_EQ(test, 0U, test_pages(mapping));
+	KUNIT_EXPECT_FALSE(test, folio_mapped(all));
+	KUNIT_EXPECT_TRUE(test, test_folio_is_zero(all));
+	KUNIT_EXPECT_EQ(test, 0, test_read(test, addr));
+	folio_put(one);
+	folio_put(all);
+}
+
 static void test_pinned_page_is_not_dropped(struct kunit *test)
 {
 	unsigned long addr = test_map(test, 2);
@@ -265,6 +327,8 @@ static void test_accounting_returns_to_zero(struct kunit *test)
 
 static struct kunit_case vgetrandom_drop_test_cases[] = {
 	KUNIT_CASE(test_drop_wipes),
+	KUNIT_CASE(test_drop_of_all_wipes),
+	KUNIT_CASE(test_drop_unmaps_late_faults),
 	KUNIT_CASE(test_pinned_page_is_not_dropped),
 	KUNIT_CASE(test_shrinker_counts_and_drops),
 	KUNIT_CASE(test_shrinker_spares_used_pages),

@@ -171,6 +171,62 @@ TEST_F(advice, while_written)
 	}
 }
 
+#define RACE_SECONDS 3
+
+/* A thread that reads from @p while @go is odd, to its end when it is 0. */
+struct looker {
+	char *p;
+	unsigned int go;
+	unsigned int done;
+};
+
+static void *look_in_odd_rounds(void *arg)
+{
+	struct looker *looker = arg;
+	unsigned int go;
+
+	do {
+		go = __atomic_load_n(&looker->go, __ATOMIC_ACQUIRE);
+		if (go % 2)
+			__atomic_load_n(looker->p, __ATOMIC_RELAXED);
+		__atomic_store_n(&looker->done, go, __ATOMIC_RELEASE);
+	} while (go);
+	return NULL;
+}
+
+/*
+ * A fault that has found a page before that is dropped, with others or with all that there are,
+ * and maps it after: it is not to stay mapped, when no advice drops it any more.
+ */
+TEST(dropped_while_looked_at)
+{
+	struct looker looker = { .p = droppable(2), .go = 1 };
+	struct timespec begin, now;
+	pthread_t thread;
+
+	ASSERT_NE(MAP_FAILED, looker.p);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, look_in_odd_rounds, &looker));
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	do {
+		looker.p[0] = 1;
+		looker.p[PAGE] = 1;
+		ASSERT_EQ(0, madvise(looker.p, (1 + looker.go / 2 % 2) * PAGE, MADV_DONTNEED));
+		__atomic_store_n(&looker.go, looker.go + 1, __ATOMIC_RELEASE);
+		while (__atomic_load_n(&looker.done, __ATOMIC_ACQUIRE) != looker.go)
+			sched_yield();
+		looker.p[0] = 1;
+		ASSERT_EQ(0, madvise(looker.p, PAGE, MADV_PAGEOUT));
+		ASSERT_EQ(0, looker.p[0])
+			TH_LOG("round %u: the page is still there", looker.go);
+		__atomic_store_n(&looker.go, looker.go + 1, __ATOMIC_RELEASE);
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	} while (now.tv_sec < begin.tv_sec + RACE_SECONDS);
+	TH_LOG("%u rounds", looker.go / 2);
+	__atomic_store_n(&looker.go, 0, __ATOMIC_RELEASE);
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	EXPECT_EQ(0, munmap(looker.p, 2 * PAGE));
+}
+
 TEST(process_madvise_pageout)
 {
 	int ready[2], go[2], pidfd;
