@@ -15,10 +15,11 @@
  * vm_pgoff is always the VMA's virtual page number, so a page's key in its
  * mapping is its virtual page number too, whatever splits the VMA sees.
  *
- * Lock order: mmap_lock or VMA lock -> vgetrandom_mapping.lock -> folio lock ->
- * { mmu notifiers, page table lock }.  The list_lru's lock is a leaf under
- * vgetrandom_mapping.lock.  The shrinker comes from the list, in the wrong
- * order, and with any lock of mm held by whoever allocates: it only tries.
+ * Lock order: mmap_lock or VMA lock -> vgetrandom_mapping.drop_lock ->
+ * vgetrandom_mapping.lock -> folio lock -> { mmu notifiers, page table lock }.
+ * The list_lru's lock is a leaf under vgetrandom_mapping.lock.  The shrinker
+ * comes from the list, in the wrong order, and with any lock of mm held by
+ * whoever allocates: it only tries.
  */
 #include <linux/highmem.h>
 #include <linux/init.h>
@@ -47,27 +48,32 @@
  * struct vgetrandom_mapping - the pages of one mapping in one mm
  * @spec: what vm_private_data of each VMA of this mapping points to
  * @refs: one for each such VMA, one for a shrinker at work on it
- * @lock: protects @pages and @changes
+ * @drop_lock: held by MADV_DONTNEED, which unmaps again what a fault in flight
+ *	has mapped: another one is not to return before
+ * @lock: protects @pages, @changes and @emptying
  * @mm: where the VMAs are; its mm_struct is held, not its users
  * @pages: the struct vgetrandom_page, by virtual page number
  * @changes: of @pages so far
+ * @emptying: calls at work that have taken all of @pages at once, and free them
  *
  * A VMA that is split or moved shares the object with its other parts.
  */
 struct vgetrandom_mapping {
 	struct vm_special_mapping	spec;
 	refcount_t			refs;
-	struct mutex			lock;	/* protects @pages, @changes */
+	struct mutex			drop_lock;	/* for MADV_DONTNEED */
+	struct mutex			lock;	/* protects all below but @mm */
 	struct mm_struct		*mm;
 	struct rb_root			pages;
 	unsigned long			changes;
+	unsigned int			emptying;
 };
 
 /**
  * struct vgetrandom_page - one page of a mapping
  * @lru: on vgetrandom_lru, or on a private list once unlinked
  * @node: in vgetrandom_mapping.pages, as long as @lru is on vgetrandom_lru and
- *	the mapping is not locked
+ *	the mapping is neither locked nor emptied
  * @folio: the page; one reference is ours
  * @mapping: the mapping, which cannot go away while it has pages
  * @vpn: virtual page number, the key in @mapping
@@ -139,11 +145,13 @@ vgetrandom_mapping_make(struct vm_area_struct *vma)
 		return NULL;
 	mapping->spec = vgetrandom_mapping_empty;
 	refcount_set(&mapping->refs, 1);
+	mutex_init(&mapping->drop_lock);
 	mutex_init(&mapping->lock);
 	mmgrab(vma->vm_mm);
 	mapping->mm = vma->vm_mm;
 	mapping->pages = RB_ROOT;
 	mapping->changes = 0;
+	mapping->emptying = 0;
 
 	/* the VMA is locked for reading only: another fault may be first */
 	if (cmpxchg(&vma->vm_private_data, empty, &mapping->spec) != empty)
@@ -297,24 +305,24 @@ put_folio:
  * entry leads to.  folio_mapped() may lag behind: another thread's zap may not
  * have come to its delayed rmap removal.
  */
-static void vgetrandom_page_wipe(struct vgetrandom_page *page)
+static void vgetrandom_folio_wipe(struct folio *folio)
 {
 	/* touching a broken page might be fatal; it is never used again */
-	if (!folio_test_hwpoison(page->folio))
-		clear_highpage(&page->folio->page);
+	if (!folio_test_hwpoison(folio))
+		clear_highpage(&folio->page);
 }
 
 static void vgetrandom_page_free(struct vgetrandom_page *page)
 {
-	vgetrandom_page_wipe(page);
+	vgetrandom_folio_wipe(page->folio);
 	vgetrandom_page_account(page->folio, -1);
 	folio_put(page->folio);
 	kmem_cache_free(vgetrandom_page_cache, page);
 }
 
 /**
- * struct vgetrandom_batch - wiped pages, to be freed together
- * @folios: the pages, which go by it
+ * struct vgetrandom_batch - pages to be wiped and freed together
+ * @folios: the memory
  * @pages: the struct vgetrandom_page of each
  */
 struct vgetrandom_batch {
@@ -327,24 +335,37 @@ static void vgetrandom_batch_init(struct vgetrandom_batch *batch)
 	folio_batch_init(&batch->folios);
 }
 
-/* Frees what there is; runs of one node and cgroup are counted at once. */
+/* Whether there is room for another one. */
+static bool vgetrandom_batch_add(struct vgetrandom_batch *batch,
+				 struct vgetrandom_page *page)
+{
+	batch->pages[folio_batch_count(&batch->folios)] = page;
+	return folio_batch_add(&batch->folios, page->folio);
+}
+
+/*
+ * Wipes and frees what there is, and empties the batch; runs of one node and
+ * cgroup are counted at once.
+ */
 static void vgetrandom_batch_free(struct vgetrandom_batch *batch)
 {
 	unsigned int i, num = folio_batch_count(&batch->folios);
-	struct folio *same = batch->folios.folios[0];
-	struct mem_cgroup *same_memcg;
+	struct mem_cgroup *memcg, *same_memcg;
+	struct folio *folio, *same;
 	int count = 0;
 
 	if (!num)
 		return;
+	for (i = 0; i < num; i++)
+		vgetrandom_folio_wipe(batch->folios.folios[i]);
 
 	/* a cgroup that goes may hand its pages to its parent */
 	rcu_read_lock();
+	same = batch->folios.folios[0];
 	same_memcg = folio_memcg(same);
 	for (i = 0; i < num; i++) {
-		struct folio *folio = batch->folios.folios[i];
-		struct mem_cgroup *memcg = folio_memcg(folio);
-
+		folio = batch->folios.folios[i];
+		memcg = folio_memcg(folio);
 		if (memcg != same_memcg ||
 		    folio_nid(folio) != folio_nid(same)) {
 			vgetrandom_page_account(same, -count);
@@ -358,18 +379,6 @@ static void vgetrandom_batch_free(struct vgetrandom_batch *batch)
 	rcu_read_unlock();
 	kmem_cache_free_bulk(vgetrandom_page_cache, num, batch->pages);
 	folios_put(&batch->folios);
-}
-
-/* Wipes a page, and frees it with those that were added before, once enough. */
-static void vgetrandom_batch_add(struct vgetrandom_batch *batch,
-				 struct vgetrandom_page *page)
-{
-	vgetrandom_page_wipe(page);
-	batch->pages[folio_batch_count(&batch->folios)] = page;
-	if (!folio_batch_add(&batch->folios, page->folio)) {
-		vgetrandom_batch_free(batch);
-		cond_resched();
-	}
 }
 
 #ifdef CONFIG_MEMCG
@@ -443,10 +452,10 @@ static void vgetrandom_page_skip(const struct vgetrandom_page *page,
 }
 
 /*
- * Unmaps a page of a range of @vma whose page table entries have just gone, if a
- * fault that has found it before has mapped it since, or is about to: that holds
- * a reference and the folio lock until the page table entry is there.  The
- * mapping is locked, so no other fault finds the page.
+ * Unmaps a page of a range of @vma whose page table entries have just gone, and
+ * waits for a fault that has found it before.  That holds a reference until the
+ * page table entry has it, and the folio lock even longer: the page must not be
+ * freed under it.  The mapping is locked, so no other fault finds the page.
  *
  * A reference may also be that of another thread's zap, which has cleared the
  * page table entry and not yet flushed the TLBs: the zap here does.
@@ -456,7 +465,7 @@ static inline void vgetrandom_page_unmap(struct vgetrandom_page *page,
 {
 	struct folio *folio = page->folio;
 
-	if (folio_ref_count(folio) == 1)
+	if (folio_ref_count(folio) == 1 && !folio_test_locked(folio))
 		return;
 	folio_lock(folio);
 	vgetrandom_zap(vma, page->vpn << PAGE_SHIFT, PAGE_SIZE);
@@ -493,14 +502,9 @@ static bool vgetrandom_page_drop(struct vgetrandom_page *page,
 }
 
 /*
- * Pages that are taken from a mapping before its lock is given to those who wait
- * for it, and before they are freed for whoever needs memory.
- */
-#define VGETRANDOM_AT_ONCE	512
-
-/*
- * Forgets pages @vpn to @last, and wipes and frees them: those that can be
- * dropped from @vma, or, with a @vma of NULL, all: no page table entry is left.
+ * Forgets pages @vpn to @last of a VMA, and wipes and frees them.  With a @vma of
+ * NULL, it goes, and no page table entry is left; otherwise the pages are dropped:
+ * all, or, for MADV_PAGEOUT, those that are not pinned.
  */
 static void vgetrandom_mapping_forget(struct vgetrandom_mapping *mapping,
 				      unsigned long vpn, unsigned long last,
@@ -510,15 +514,14 @@ static void vgetrandom_mapping_forget(struct vgetrandom_mapping *mapping,
 	struct vgetrandom_page *page, *next;
 	struct vgetrandom_place unused;
 	struct vgetrandom_batch batch;
-	unsigned int left;
-	LIST_HEAD(forgotten);
+	bool room = true;
 
 	vgetrandom_batch_init(&batch);
 	do {
 		mutex_lock(&mapping->lock);
 		page = vgetrandom_mapping_first(mapping, vpn, &unused);
-		for (left = VGETRANDOM_AT_ONCE;
-		     left && page && page->vpn <= last; left--) {
+		for (room = true; room && page && page->vpn <= last;
+		     page = next) {
 			struct folio *folio = page->folio;
 			bool unlinked = true;
 
@@ -535,26 +538,20 @@ static void vgetrandom_mapping_forget(struct vgetrandom_mapping *mapping,
 				vgetrandom_page_unlink(page, cause);
 			}
 			if (unlinked)
-				list_add(&page->lru, &forgotten);
-			page = next;
+				room = vgetrandom_batch_add(&batch, page);
 		}
 		mutex_unlock(&mapping->lock);
-		list_for_each_entry_safe(page, next, &forgotten, lru)
-			vgetrandom_batch_add(&batch, page);
-		INIT_LIST_HEAD(&forgotten);
 		vgetrandom_batch_free(&batch);
 		cond_resched();
-	} while (!left);
+	} while (!room);
 }
 
 /*
- * Forgets all pages, and wipes and frees them, if none is outside @vpn to @last:
- * the range of a VMA that goes, with a @vma of NULL, or what MADV_DONTNEED drops
- * of @vma.  No page table entry is left, but what a fault in flight makes.
- *
- * Nodes of a tree that nothing finds any more need not be erased one by one.  The
- * lock is held to the end, since the shrinker would find them by its list.  Those
- * who wait for it are faults that have no page yet.
+ * The same for all pages of the mapping, if none is outside the range; not for
+ * MADV_PAGEOUT.  Nodes of a tree that nothing finds any more need not be erased
+ * one by one.  Only the shrinker comes to these pages, by its list, and leaves
+ * them as long as vgetrandom_mapping.emptying says so: faults and all else need
+ * not wait until the last one is wiped.
  *
  * Return: whether all pages were in the range.
  */
@@ -577,19 +574,26 @@ static bool vgetrandom_mapping_forget_all(struct vgetrandom_mapping *mapping,
 	if (all) {
 		mapping->pages = RB_ROOT;
 		mapping->changes++;
+		mapping->emptying++;
 		rbtree_postorder_for_each_entry_safe(page, next, &pages, node) {
 			if (vma)
 				vgetrandom_page_unmap(page, vma);
 			vgetrandom_page_unlist(page, cause);
-			vgetrandom_batch_add(&batch, page);
+			if (vgetrandom_batch_add(&batch, page))
+				continue;
+			mutex_unlock(&mapping->lock);
+			vgetrandom_batch_free(&batch);
+			cond_resched();
+			mutex_lock(&mapping->lock);
 		}
-		vgetrandom_batch_free(&batch);
+		mapping->emptying--;
 	}
 	mutex_unlock(&mapping->lock);
+	vgetrandom_batch_free(&batch);
 	return all;
 }
 
-/* Drops a range of @vma.  mmap_lock is held, for reading at least. */
+/* Drops a range of @vma.  It is locked, or mmap_lock is, for reading at least. */
 static void vgetrandom_mapping_drop(struct vm_area_struct *vma,
 				    unsigned long start, unsigned long end,
 				    enum vgetrandom_drop_cause cause)
@@ -602,17 +606,20 @@ static void vgetrandom_mapping_drop(struct vm_area_struct *vma,
 		return;
 
 	/*
-	 * One flush for the range; a fault in flight may map a page again.
 	 * What MADV_PAGEOUT leaves, as it is pinned, has to stay mapped:
 	 * mincore() would say that it is gone.
 	 */
-	if (cause == VGETRANDOM_DROP_DONTNEED) {
-		vgetrandom_zap(vma, start, end - start);
-		if (vgetrandom_mapping_forget_all(mapping, first, last, vma,
-						  cause))
-			return;
+	if (cause == VGETRANDOM_DROP_PAGEOUT) {
+		vgetrandom_mapping_forget(mapping, first, last, vma, cause);
+		return;
 	}
-	vgetrandom_mapping_forget(mapping, first, last, vma, cause);
+
+	mutex_lock(&mapping->drop_lock);
+	/* one flush for the range; a fault in flight may map a page again */
+	vgetrandom_zap(vma, start, end - start);
+	if (!vgetrandom_mapping_forget_all(mapping, first, last, vma, cause))
+		vgetrandom_mapping_forget(mapping, first, last, vma, cause);
+	mutex_unlock(&mapping->drop_lock);
 }
 
 static vm_fault_t vgetrandom_mapping_fault(const struct vm_special_mapping *spec,
@@ -668,8 +675,12 @@ static vm_fault_t vgetrandom_mapping_fault(const struct vm_special_mapping *spec
 
 	if (unused)
 		vgetrandom_page_free(unused);
-	if (broken)
+	if (broken) {
+		/* another fault may have found it before, and not be done */
+		folio_lock(broken->folio);
+		folio_unlock(broken->folio);
 		vgetrandom_page_free(broken);
+	}
 	return VM_FAULT_LOCKED;
 }
 
@@ -872,7 +883,8 @@ unsigned long vgetrandom_mapping_mmap(unsigned long addr, unsigned long len,
 
 /**
  * vgetrandom_mapping_madvise - what madvise() does differently here
- * @vma: a VMA of this mapping; mmap_lock is held as @behavior demands
+ * @vma: a VMA of this mapping; it is locked, or mmap_lock is held, as @behavior
+ *	demands
  * @start: page-aligned start within @vma
  * @end: page-aligned end within @vma
  * @behavior: a MADV_* value
@@ -1056,6 +1068,10 @@ static enum lru_status vgetrandom_lru_isolate(struct list_head *item,
 	list_move_tail(item, &list->list);
 	spin_unlock(lru_lock);
 
+	if (mapping->emptying) {
+		vgetrandom_page_skip(page, VGETRANDOM_SKIP_MAPPING_LOCKED);
+		goto unlock;
+	}
 	/* an mm that is being torn down frees its pages itself */
 	if (!mmget_not_zero(mm)) {
 		vgetrandom_page_skip(page, VGETRANDOM_SKIP_EXITING);
@@ -1173,5 +1189,6 @@ core_initcall(vgetrandom_mapping_init);
 #ifdef CONFIG_VGETRANDOM_MAPPING_KUNIT_TEST
 #include "tests/vgetrandom_mapping_kunit.c"
 #include "tests/vgetrandom_move_kunit.c"
+#include "tests/vgetrandom_shrink_kunit.c"
 #include "tests/vgetrandom_drop_kunit.c"
 #endif

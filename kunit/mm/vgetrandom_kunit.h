@@ -14,6 +14,7 @@
 #include <linux/delay.h>
 #include <linux/kthread.h>
 #include <linux/uaccess.h>
+#include <linux/vmstat.h>
 
 #define TEST_BYTE	0x5a
 
@@ -166,6 +167,56 @@ static bool test_folio_is_zero(struct folio *folio)
 
 	kunmap_local(data);
 	return zero;
+}
+
+/* What /proc/vmstat says of an event. */
+static inline unsigned long test_events(enum vm_event_item item)
+{
+	static unsigned long events[NR_VM_EVENT_ITEMS];
+
+	all_vm_events(events);
+	return events[item];
+}
+
+/* What is listed, on all nodes; the kthread is in the root cgroup. */
+static inline unsigned long test_count(void)
+{
+	unsigned long total = 0, count;
+	int nid;
+
+	for_each_online_node(nid) {
+		struct shrink_control sc = { .nid = nid };
+
+		count = vgetrandom_shrink_count(vgetrandom_shrinker, &sc);
+		if (count != SHRINK_EMPTY)
+			total += count;
+	}
+	return total;
+}
+
+/*
+ * A scan as by do_shrink_slab(), on all nodes: counts, then visits @nr pages of
+ * each, at most ten in a call.  Returns how many were dropped.
+ */
+static inline unsigned long test_shrink(unsigned long nr)
+{
+	unsigned long total = 0, left;
+	int nid;
+
+	test_count();
+	for_each_online_node(nid) {
+		for (left = nr; left; left -= min(left, 10UL)) {
+			struct shrink_control sc = {
+				.gfp_mask = GFP_KERNEL,
+				.nid = nid,
+				.nr_to_scan = min(left, 10UL),
+			};
+
+			total += vgetrandom_shrink_scan(vgetrandom_shrinker,
+							&sc);
+		}
+	}
+	return total;
 }
 
 #endif /* VGETRANDOM_KUNIT_H */

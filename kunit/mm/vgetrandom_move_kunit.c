@@ -119,11 +119,11 @@ static void test_split_and_close_forget_their_range(struct kunit *test)
  */
 static void test_close_forgets_all_pages(struct kunit *test)
 {
-	const unsigned int pages = 2 * VGETRANDOM_AT_ONCE + 3;
+	const unsigned int pages = 1003;
 	unsigned long addr = test_map(test, pages + 1);
 	unsigned long last = addr + pages * PAGE_SIZE;
 	struct vgetrandom_mapping *mapping = test_mapping(test, addr);
-	struct folio *folio = test_pin(mapping, addr + VGETRANDOM_AT_ONCE * PAGE_SIZE);
+	struct folio *folio = test_pin(mapping, addr + 500 * PAGE_SIZE);
 	struct vgetrandom_place place;
 
 	KUNIT_ASSERT_NOT_NULL(test, folio);
