@@ -140,16 +140,25 @@ static void by_pressure(unsigned char *p)
 {
 	unsigned char there[PAGES];
 	unsigned int lost = 0;
+	size_t hogged = LIMIT - 4 * SIZE;
 
-	/* nothing else can make room for the last of these */
-	hog(LIMIT - SIZE);
-	if (mincore(p, SIZE, there))
-		err(1, "mincore");
-	for (unsigned int i = 0; i < PAGES; i++) {
-		lost += !(there[i] & 1);
+	/*
+	 * Bit by bit, as it differs what else the group has, processors' stocks among it. Nothing
+	 * but these pages can make room for the last.
+	 */
+	hog(hogged);
+	while (lost < PAGES / 2 && hogged < LIMIT) {
+		hog(SIZE / 8);
+		hogged += SIZE / 8;
+		if (mincore(p, SIZE, there))
+			err(1, "mincore");
+		lost = 0;
+		for (unsigned int i = 0; i < PAGES; i++)
+			lost += !(there[i] & 1);
+	}
+	for (unsigned int i = 0; i < PAGES; i++)
 		if (there[i] & 1)
 			munmap(p + i * PAGE, PAGE);
-	}
 	if (lost < PAGES / 2)
 		errx(1, "%u of %d pages were dropped under pressure", lost, PAGES);
 }

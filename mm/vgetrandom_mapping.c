@@ -53,7 +53,7 @@
  * @lock: protects @pages, @changes and @emptying
  * @mm: where the VMAs are; its mm_struct is held, not its users
  * @pages: the struct vgetrandom_page, by virtual page number
- * @changes: of @pages so far
+ * @changes: of @pages so far; 2^32 of them could be had on purpose
  * @emptying: calls at work that have taken all of @pages at once, and free them
  *
  * A VMA that is split or moved shares the object with its other parts.
@@ -65,7 +65,7 @@ struct vgetrandom_mapping {
 	struct mutex			lock;	/* protects all below but @mm */
 	struct mm_struct		*mm;
 	struct rb_root			pages;
-	unsigned long			changes;
+	u64				changes;
 	unsigned int			emptying;
 };
 
@@ -168,7 +168,7 @@ vgetrandom_mapping_make(struct vm_area_struct *vma)
 struct vgetrandom_place {
 	struct rb_node			**link;
 	struct rb_node			*parent;
-	unsigned long			changes;
+	u64				changes;
 };
 
 /*
@@ -452,10 +452,10 @@ static void vgetrandom_page_skip(const struct vgetrandom_page *page,
 }
 
 /*
- * Unmaps a page of a range of @vma whose page table entries have just gone, and
- * waits for a fault that has found it before.  That holds a reference until the
- * page table entry has it, and the folio lock even longer: the page must not be
- * freed under it.  The mapping is locked, so no other fault finds the page.
+ * Unmaps a page of @vma whose page table entry has just gone, and waits for a
+ * fault that has found it before.  That holds a reference until the page table
+ * entry has it, and the folio lock even longer: the page must not be freed under
+ * it.  No other fault finds the page: the mapping is locked, or has lost it.
  *
  * A reference may also be that of another thread's zap, which has cleared the
  * page table entry and not yet flushed the TLBs: the zap here does.
@@ -514,14 +514,14 @@ static void vgetrandom_mapping_forget(struct vgetrandom_mapping *mapping,
 	struct vgetrandom_page *page, *next;
 	struct vgetrandom_place unused;
 	struct vgetrandom_batch batch;
-	bool room = true;
+	unsigned int left;
 
 	vgetrandom_batch_init(&batch);
 	do {
 		mutex_lock(&mapping->lock);
 		page = vgetrandom_mapping_first(mapping, vpn, &unused);
-		for (room = true; room && page && page->vpn <= last;
-		     page = next) {
+		for (left = ARRAY_SIZE(batch.pages);
+		     left && page && page->vpn <= last; left--) {
 			struct folio *folio = page->folio;
 			bool unlinked = true;
 
@@ -538,12 +538,13 @@ static void vgetrandom_mapping_forget(struct vgetrandom_mapping *mapping,
 				vgetrandom_page_unlink(page, cause);
 			}
 			if (unlinked)
-				room = vgetrandom_batch_add(&batch, page);
+				vgetrandom_batch_add(&batch, page);
+			page = next;
 		}
 		mutex_unlock(&mapping->lock);
 		vgetrandom_batch_free(&batch);
 		cond_resched();
-	} while (!room);
+	} while (!left);
 }
 
 /*
@@ -571,7 +572,7 @@ static bool vgetrandom_mapping_forget_all(struct vgetrandom_mapping *mapping,
 	page = vgetrandom_page_of(rb_first(&pages));
 	all = !page || (page->vpn >= vpn &&
 			vgetrandom_page_of(rb_last(&pages))->vpn <= last);
-	if (all) {
+	if (page && all) {
 		mapping->pages = RB_ROOT;
 		mapping->changes++;
 		mapping->emptying++;
@@ -676,9 +677,7 @@ static vm_fault_t vgetrandom_mapping_fault(const struct vm_special_mapping *spec
 	if (unused)
 		vgetrandom_page_free(unused);
 	if (broken) {
-		/* another fault may have found it before, and not be done */
-		folio_lock(broken->folio);
-		folio_unlock(broken->folio);
+		vgetrandom_page_unmap(broken, vma);
 		vgetrandom_page_free(broken);
 	}
 	return VM_FAULT_LOCKED;

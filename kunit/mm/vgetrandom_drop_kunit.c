@@ -56,7 +56,8 @@ static void test_drop_of_all_wipes(struct kunit *test)
 	const unsigned int pages = 1003;
 	unsigned long addr = test_map(test, pages);
 	struct vgetrandom_mapping *mapping = test_mapping(test, addr);
-	unsigned long listed = test_count(), changes = mapping->changes;
+	unsigned long listed = test_count();
+	u64 changes = mapping->changes;
 	struct folio *folio = test_pin(mapping, addr + PAGE_SIZE);
 
 	KUNIT_ASSERT_NOT_NULL(test, folio);

@@ -16,10 +16,11 @@
 TEST_F_TIMEOUT(state, fork_gives_fresh_bytes, FORKS_SECONDS)
 {
 	const size_t per_fork = 8, half = per_fork / 2;
-	struct vgetrandom_block *blocks = vgetrandom_shared(NUM_FORKS * per_fork * BLOCK);
+	const size_t forks = NUM_FORKS / share();
+	struct vgetrandom_block *blocks = vgetrandom_shared(forks * per_fork * BLOCK);
 
 	ASSERT_NE(NULL, blocks);
-	for (int i = 0; i < NUM_FORKS; i++) {
+	for (size_t i = 0; i < forks; i++) {
 		struct vgetrandom_block *ours = blocks + i * per_fork;
 		pid_t pid = fork();
 
@@ -28,7 +29,7 @@ TEST_F_TIMEOUT(state, fork_gives_fresh_bytes, FORKS_SECONDS)
 		ASSERT_TRUE(fill_each(&self->v, self->state, ours + half, half));
 		ASSERT_TRUE(child_was_good(pid));
 	}
-	EXPECT_TRUE(vgetrandom_blocks_fresh(blocks, NUM_FORKS * per_fork));
+	EXPECT_TRUE(vgetrandom_blocks_fresh(blocks, forks * per_fork));
 }
 
 TEST_F(state, child_leaves_the_state_of_its_parent_alone)

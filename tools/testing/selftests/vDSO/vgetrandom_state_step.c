@@ -92,7 +92,7 @@ static void act_once_per_call(struct __test_metadata *_metadata,
 		struct vgetrandom_block *ours = blocks + num;
 
 		step.only = i % self->steps;
-		if (step.only >= DENSE_STEPS && step.only % stride)
+		if ((step.only >= DENSE_STEPS && step.only % stride) || i % share())
 			continue;
 		num += 2 * variant->num;
 		step.blocks = blocks + num;
