@@ -502,54 +502,8 @@ static bool vgetrandom_page_drop(struct vgetrandom_page *page,
 }
 
 /*
- * Forgets pages @vpn to @last of a VMA, and wipes and frees them.  With a @vma of
- * NULL, it goes, and no page table entry is left; otherwise the pages are dropped:
- * all, or, for MADV_PAGEOUT, those that are not pinned.
- */
-static void vgetrandom_mapping_forget(struct vgetrandom_mapping *mapping,
-				      unsigned long vpn, unsigned long last,
-				      struct vm_area_struct *vma,
-				      enum vgetrandom_drop_cause cause)
-{
-	struct vgetrandom_page *page, *next;
-	struct vgetrandom_place unused;
-	struct vgetrandom_batch batch;
-	unsigned int left;
-
-	vgetrandom_batch_init(&batch);
-	do {
-		mutex_lock(&mapping->lock);
-		page = vgetrandom_mapping_first(mapping, vpn, &unused);
-		for (left = ARRAY_SIZE(batch.pages);
-		     left && page && page->vpn <= last; left--) {
-			struct folio *folio = page->folio;
-			bool unlinked = true;
-
-			vpn = page->vpn + 1;
-			next = vgetrandom_page_next(page);
-			if (cause == VGETRANDOM_DROP_PAGEOUT) {
-				folio_lock(folio);
-				unlinked = vgetrandom_page_drop(page, vma,
-								cause);
-				folio_unlock(folio);
-			} else {
-				if (vma)
-					vgetrandom_page_unmap(page, vma);
-				vgetrandom_page_unlink(page, cause);
-			}
-			if (unlinked)
-				vgetrandom_batch_add(&batch, page);
-			page = next;
-		}
-		mutex_unlock(&mapping->lock);
-		vgetrandom_batch_free(&batch);
-		cond_resched();
-	} while (!left);
-}
-
-/*
- * The same for all pages of the mapping, if none is outside the range; not for
- * MADV_PAGEOUT.  Nodes of a tree that nothing finds any more need not be erased
+ * vgetrandom_mapping_forget() for all pages of the mapping, if none is outside the
+ * range; not for MADV_PAGEOUT.  Nodes of a tree that nothing finds any more need not be erased
  * one by one.  Only the shrinker comes to these pages, by its list, and leaves
  * them as long as vgetrandom_mapping.emptying says so: faults and all else need
  * not wait until the last one is wiped.
@@ -594,6 +548,56 @@ static bool vgetrandom_mapping_forget_all(struct vgetrandom_mapping *mapping,
 	return all;
 }
 
+/*
+ * Forgets pages @vpn to @last of a VMA, and wipes and frees them.  With a @vma of
+ * NULL, it goes, and no page table entry is left; otherwise the pages are dropped:
+ * all, or, for MADV_PAGEOUT, those that are not pinned.
+ */
+static void vgetrandom_mapping_forget(struct vgetrandom_mapping *mapping,
+				      unsigned long vpn, unsigned long last,
+				      struct vm_area_struct *vma,
+				      enum vgetrandom_drop_cause cause)
+{
+	struct vgetrandom_page *page, *next;
+	struct vgetrandom_place unused;
+	struct vgetrandom_batch batch;
+	unsigned int left;
+
+	if (cause != VGETRANDOM_DROP_PAGEOUT &&
+	    vgetrandom_mapping_forget_all(mapping, vpn, last, vma, cause))
+		return;
+
+	vgetrandom_batch_init(&batch);
+	do {
+		mutex_lock(&mapping->lock);
+		page = vgetrandom_mapping_first(mapping, vpn, &unused);
+		for (left = ARRAY_SIZE(batch.pages);
+		     left && page && page->vpn <= last; left--) {
+			struct folio *folio = page->folio;
+			bool unlinked = true;
+
+			vpn = page->vpn + 1;
+			next = vgetrandom_page_next(page);
+			if (cause == VGETRANDOM_DROP_PAGEOUT) {
+				folio_lock(folio);
+				unlinked = vgetrandom_page_drop(page, vma,
+								cause);
+				folio_unlock(folio);
+			} else {
+				if (vma)
+					vgetrandom_page_unmap(page, vma);
+				vgetrandom_page_unlink(page, cause);
+			}
+			if (unlinked)
+				vgetrandom_batch_add(&batch, page);
+			page = next;
+		}
+		mutex_unlock(&mapping->lock);
+		vgetrandom_batch_free(&batch);
+		cond_resched();
+	} while (!left);
+}
+
 /* Drops a range of @vma.  It is locked, or mmap_lock is, for reading at least. */
 static void vgetrandom_mapping_drop(struct vm_area_struct *vma,
 				    unsigned long start, unsigned long end,
@@ -618,8 +622,7 @@ static void vgetrandom_mapping_drop(struct vm_area_struct *vma,
 	mutex_lock(&mapping->drop_lock);
 	/* one flush for the range; a fault in flight may map a page again */
 	vgetrandom_zap(vma, start, end - start);
-	if (!vgetrandom_mapping_forget_all(mapping, first, last, vma, cause))
-		vgetrandom_mapping_forget(mapping, first, last, vma, cause);
+	vgetrandom_mapping_forget(mapping, first, last, vma, cause);
 	mutex_unlock(&mapping->drop_lock);
 }
 
@@ -718,9 +721,7 @@ static void vgetrandom_mapping_close(const struct vm_special_mapping *spec,
 	 * The target of an mremap() that failed still has the vm_pgoff of its
 	 * source, whose pages live on.
 	 */
-	if (vma->vm_pgoff == vma->vm_start >> PAGE_SHIFT &&
-	    !vgetrandom_mapping_forget_all(mapping, vma->vm_pgoff, last, NULL,
-					   VGETRANDOM_DROP_UNMAP))
+	if (vma->vm_pgoff == vma->vm_start >> PAGE_SHIFT)
 		vgetrandom_mapping_forget(mapping, vma->vm_pgoff, last, NULL,
 					  VGETRANDOM_DROP_UNMAP);
 	vgetrandom_mapping_put(mapping);
