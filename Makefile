@@ -55,7 +55,8 @@ help:
 #:               name contains it; MINUTES=55 begins with no other base after that time
 #: make test-full
 #:               the same, and what takes hours: comparisons with the unpatched base, long
-#:               stress, packages, other configurations and compilers
+#:               stress (STRESS=7200 for two hours), packages, other configurations and
+#:               compilers
 #: make selftests
 #:               run the user-space tests in the guest; T=name those of that name
 #: make kunit    run the KUnit suites; T=suite or T=suite.case runs that only
@@ -100,10 +101,10 @@ run: kernel
 one_base = $(if $(filter file,$(origin BASE)),,--base $(BASE))
 
 test: setup
-	@scripts/test $(one_base) $(MINUTES:%=--minutes %) $${T:+"$$T"}
+	@scripts/test $(one_base) $(MINUTES:%=--minutes %) $(STRESS:%=--stress %) $${T:+"$$T"}
 
 test-full: setup
-	@scripts/test --full $(one_base) $${T:+"$$T"}
+	@scripts/test --full $(one_base) $(STRESS:%=--stress %) $${T:+"$$T"}
 
 test-clients: setup
 	@scripts/test --base $(BASE) clients

@@ -2,8 +2,8 @@
 /*
  * Calls the vDSO from threads of several processes while everything that there is happens to the
  * memory of their states, and compares all that the calls returned: no 16 bytes may come twice, or
- * be zeros. What takes longer than a minute is done in rounds, each with processes of its own; all of
- * a round is compared, and of several rounds, so many that there is room for.
+ * be zeros. What takes longer than a minute is done in rounds, each with processes of its own, after
+ * which it is looked for in a table of what all rounds before have returned: 48 MiB a round.
  *
  *	vgetrandom_stress SECONDS [SEED [SWAP]]
  *
@@ -36,6 +36,7 @@
 #define BLOCKS_MAX	100
 #define ROUND_SECONDS	60
 #define PRESSURE_SECONDS 5
+#define MEMORY_LEFT	(160 * MIB)
 #define DISTURBANCES_MIN 10
 #define CPU1		"/sys/devices/system/cpu/cpu1/online"
 
@@ -69,6 +70,12 @@ static struct {
 	unsigned long outputs;
 	unsigned long repeated;
 } totals;
+
+/* What all rounds returned: of each output a half, at a place that the other tells; 0: nothing. */
+static struct {
+	uint64_t *halves;
+	unsigned long size;
+} table;
 
 /*
  * A thread and its state, which has a page of its own. The lock keeps the page where it is, and so
@@ -308,6 +315,7 @@ static void work(unsigned long number)
 	long disturbances = 0;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	put("/proc/self/oom_score_adj", "0");
 	start_rng(number);
 	for (size_t i = 0; i < THREADS; i++) {
 		callers[i].page = mapping + 2 * i * PAGE;
@@ -397,11 +405,51 @@ static int compare(const void *a, const void *b)
 	return x->half[1] < y->half[1] ? -1 : x->half[1] > y->half[1];
 }
 
-/*
- * Has processes at work for a while and compares what they got; one output of @rounds is kept, to be
- * compared with those of the other rounds. Its bytes decide, so that both of two alike are kept.
- */
-static void play(int random, bool swap, long rounds, struct output *kept, unsigned long *num_kept)
+/* Memory of this process alone, which is not swapped. */
+static void *lock_memory(size_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	/* the kernel may have no huge pages, which only make it faster */
+	if (p != MAP_FAILED)
+		madvise(p, bytes, MADV_HUGEPAGE);
+	if (p == MAP_FAILED || madvise(p, bytes, MADV_DONTFORK) || mlock(p, bytes))
+		err(1, "%zu MiB that are not swapped", bytes / MIB);
+	/* others are the ones that take what is left */
+	put("/proc/self/oom_score_adj", "-1000");
+	return p;
+}
+
+/* Makes the table, for so many outputs, of which a third of it stays free. */
+static void make_table(unsigned long outputs)
+{
+	table.size = outputs / 2 * 3;
+	table.halves = lock_memory(table.size * sizeof(*table.halves));
+}
+
+/* Leaves so much memory that what takes the rest is at its end before its time is. */
+static void leave_little(void)
+{
+	size_t available = (size_t)sysconf(_SC_AVPHYS_PAGES) * PAGE;
+
+	if (available > MEMORY_LEFT)
+		lock_memory(available - MEMORY_LEFT);
+}
+
+/* Adds an output to the table, and tells whether it was there. */
+static bool known(const struct output *output)
+{
+	unsigned long i = (unsigned __int128)output->half[0] * table.size >> 64;
+
+	for (; table.halves[i]; i = i + 1 < table.size ? i + 1 : 0)
+		if (table.halves[i] == output->half[1])
+			return true;
+	table.halves[i] = output->half[1];
+	return false;
+}
+
+/* Has processes at work for a while and compares what they got, with what came before as well. */
+static void play(int random, bool swap)
 {
 	pid_t workers[WORKERS];
 	unsigned long num;
@@ -438,10 +486,8 @@ static void play(int random, bool swap, long rounds, struct output *kept, unsign
 		if (!output->half[0] && !output->half[1])
 			continue;
 		totals.outputs++;
-		if (i && !compare(output - 1, output))
+		if ((i && !compare(output - 1, output)) || (table.size && known(output)))
 			totals.repeated++;
-		else if (rounds > 1 && output->half[0] % rounds == 0 && *num_kept < OUTPUTS_MAX)
-			kept[(*num_kept)++] = *output;
 	}
 }
 
@@ -449,9 +495,7 @@ int main(int argc, char **argv)
 {
 	struct sigaction action = { .sa_handler = handler, .sa_flags = SA_RESTART };
 	int random = open("/dev/random", O_RDWR);
-	unsigned long num_kept = 0;
-	struct output *kept;
-	long rounds;
+	long rounds, swapped;
 
 	if (argc < 2 || argc > 4 || atoi(argv[1]) <= 0)
 		errx(2, "usage: vgetrandom_stress SECONDS [SEED [SWAP]]");
@@ -478,18 +522,17 @@ int main(int argc, char **argv)
 		err(1, "mmap");
 	sigaction(SIGUSR1, &action, NULL);
 	start_rng(1000);
-	kept = calloc(OUTPUTS_MAX, sizeof(*kept));
-	if (!kept)
-		err(1, "calloc");
+	if (rounds > 1)
+		make_table(rounds * OUTPUTS_MAX);
+	if (argc > 3)
+		leave_little();
+	swapped = number_in("/proc/vmstat", "pswpout");
 	for (long i = 0; i < rounds; i++)
-		play(random, argc > 3, rounds, kept, &num_kept);
+		play(random, argc > 3);
 	put(CPU1, "1");
 	for (size_t i = 0; i < EVENTS; i++)
 		printf("%s %lu\n", event_names[i], shared->events[i]);
-	qsort(kept, num_kept, sizeof(*kept), compare);
-	for (unsigned long i = 1; i < num_kept; i++)
-		if (!compare(&kept[i - 1], &kept[i]))
-			totals.repeated++;
+	printf("swapped_out %ld\n", number_in("/proc/vmstat", "pswpout") - swapped);
 	printf("outputs %lu, repeated %lu, zeros %lu\n", totals.outputs, totals.repeated,
 	       atomic_load(&shared->zeros));
 	if (totals.repeated || shared->zeros)
