@@ -506,7 +506,9 @@ static bool vgetrandom_page_drop(struct vgetrandom_page *page,
  * range; not for MADV_PAGEOUT.  Nodes of a tree that nothing finds any more need not be erased
  * one by one.  Only the shrinker comes to these pages, by its list, and leaves
  * them as long as vgetrandom_mapping.emptying says so: faults and all else need
- * not wait until the last one is wiped.
+ * not wait until the last one is wiped.  But as long, a fault that began before
+ * may map a page of the old tree: a page that others have faulted in instead
+ * must not be dropped, or a call in the vDSO would see the old state return.
  *
  * Return: whether all pages were in the range.
  */
@@ -580,7 +582,8 @@ static void vgetrandom_mapping_forget(struct vgetrandom_mapping *mapping,
 			next = vgetrandom_page_next(page);
 			if (cause == VGETRANDOM_DROP_PAGEOUT) {
 				folio_lock(folio);
-				unlinked = vgetrandom_page_drop(page, vma,
+				unlinked = !mapping->emptying &&
+					   vgetrandom_page_drop(page, vma,
 								cause);
 				folio_unlock(folio);
 			} else {
@@ -743,12 +746,13 @@ static bool vgetrandom_page_mapped_in(struct vgetrandom_page *page,
 
 /*
  * The page table entries of a VMA have moved to @new_vma: the pages follow.
- * mmap_lock is held for writing and both VMAs are write-locked, so nothing sees
- * the keys in between.
+ * mmap_lock is held for writing and @new_vma is write-locked, as is what is
+ * mapped where it was, so nothing sees the keys in between.
  *
  * A page that is still mapped where it was has not moved.  @new_vma then comes
  * from the rest of an mremap() that failed and could not be undone, and has no
- * pages.
+ * pages; nor is it the VMA there that mremap() has locked, under whose lock a
+ * fault may be about to map a page.
  */
 static int vgetrandom_mapping_mremap(const struct vm_special_mapping *spec,
 				     struct vm_area_struct *new_vma)
@@ -758,9 +762,14 @@ static int vgetrandom_mapping_mremap(const struct vm_special_mapping *spec,
 	unsigned long new = new_vma->vm_start >> PAGE_SHIFT;
 	struct vgetrandom_page *page, *next;
 	struct vgetrandom_place place;
-	struct vm_area_struct *old_vma = NULL;
+	struct vm_area_struct *old_vma;
+	VMA_ITERATOR(vmi, new_vma->vm_mm, old << PAGE_SHIFT);
 
 	if (mapping) {
+		for_each_vma_range(vmi, old_vma,
+				   (old + vma_pages(new_vma)) << PAGE_SHIFT)
+			vma_start_write(old_vma);
+		old_vma = NULL;
 		mutex_lock(&mapping->lock);
 		for (page = vgetrandom_mapping_first(mapping, old, &place);
 		     page && page->vpn < old + vma_pages(new_vma);

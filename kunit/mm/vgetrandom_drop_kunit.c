@@ -201,6 +201,21 @@ static void test_drop_waits_for_another(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0U, test_pages(mapping));
 }
 
+/* Of a MADV_DONTNEED: a fault may still map a page of before, not after another. */
+static void test_pageout_leaves_pages_of_after(struct kunit *test)
+{
+	unsigned long addr = test_map(test, 1);
+	struct vgetrandom_mapping *mapping = test_mapping(test, addr);
+
+	mapping->emptying++;
+	test_madvise(test, addr, PAGE_SIZE, MADV_PAGEOUT);
+	KUNIT_EXPECT_EQ(test, 1U, test_pages(mapping));
+	KUNIT_EXPECT_EQ(test, TEST_BYTE, test_read(test, addr));
+	mapping->emptying--;
+	test_madvise(test, addr, PAGE_SIZE, MADV_PAGEOUT);
+	KUNIT_EXPECT_EQ(test, 0U, test_pages(mapping));
+}
+
 static void test_pinned_page_is_not_dropped(struct kunit *test)
 {
 	unsigned long addr = test_map(test, 2);
@@ -256,6 +271,7 @@ static struct kunit_case vgetrandom_drop_test_cases[] = {
 	KUNIT_CASE(test_drop_unmaps_late_faults),
 	KUNIT_CASE(test_drop_waits_for_faults),
 	KUNIT_CASE(test_drop_waits_for_another),
+	KUNIT_CASE(test_pageout_leaves_pages_of_after),
 	KUNIT_CASE(test_pinned_page_is_not_dropped),
 	KUNIT_CASE(test_accounting_returns_to_zero),
 	{}

@@ -184,6 +184,60 @@ static void test_wrong_key_after_a_split(struct kunit *test)
 			test_read(test, addr + 2 * PAGE_SIZE));
 }
 
+#ifdef CONFIG_PER_VMA_LOCK
+/**
+ * struct test_fault - what a fault holds for a while, in another thread
+ * @mm: where
+ * @addr: in a VMA, whose lock it is
+ * @locked: it holds it
+ * @over: it is about to unlock it
+ * @done: it does nothing more
+ */
+struct test_fault {
+	struct mm_struct	*mm;
+	unsigned long		addr;
+	struct completion	locked;
+	bool			over;
+	struct completion	done;
+};
+
+static int test_fault_thread(void *data)
+{
+	struct test_fault *fault = data;
+	struct vm_area_struct *vma = lock_vma_under_rcu(fault->mm, fault->addr);
+
+	complete(&fault->locked);
+	msleep(50);
+	WRITE_ONCE(fault->over, true);
+	if (vma)
+		vma_end_read(vma);
+	else
+		WRITE_ONCE(fault->over, false);
+	complete(&fault->done);
+	return 0;
+}
+
+/* The same: a fault may be about to map what then seems to have moved. */
+static void test_wrong_key_waits_for_faults(struct kunit *test)
+{
+	unsigned long addr = test_map(test, 4);
+	struct vm_area_struct *copy = test_copy_vma(test, addr);
+	struct test_fault fault = {
+		.mm = current->mm, .addr = addr + PAGE_SIZE,
+	};
+
+	init_completion(&fault.locked);
+	init_completion(&fault.done);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(kthread_run(test_fault_thread, &fault,
+						    "vgetrandom_move")));
+	wait_for_completion(&fault.locked);
+	test_mremap(test, copy);
+	KUNIT_EXPECT_TRUE(test, READ_ONCE(fault.over));
+	wait_for_completion(&fault.done);
+	KUNIT_EXPECT_TRUE(test, fault.over);
+}
+#endif
+
 static struct kunit_case vgetrandom_move_test_cases[] = {
 	KUNIT_CASE(test_mremap_rekeys),
 	KUNIT_CASE(test_failed_mremap_keeps_pages),
@@ -191,6 +245,9 @@ static struct kunit_case vgetrandom_move_test_cases[] = {
 	KUNIT_CASE(test_close_forgets_all_pages),
 	KUNIT_CASE(test_wrong_key_is_not_served),
 	KUNIT_CASE(test_wrong_key_after_a_split),
+#ifdef CONFIG_PER_VMA_LOCK
+	KUNIT_CASE(test_wrong_key_waits_for_faults),
+#endif
 	{}
 };
 
