@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Not mainline: no page leaves a mapping of mmap(MAP_DROPPABLE) with its content. Physical memory
- * is looked at through /dev/mem, at the frames that pagemap told before.
+ * is looked at through /dev/mem, or /proc/kcore where the kernel has no such device, at the frames
+ * that pagemap told before.
  */
 
+#define _FILE_OFFSET_BITS 64
+
 #include "vgetrandom_drop.h"
+#include <elf.h>
 #include <sys/sysmacros.h>
 #include "vgetrandom_harness.h"
 
@@ -16,8 +20,15 @@ enum ending {
 	BY_EXEC, BY_KILL,
 };
 
+/* A file that has physical memory. */
+struct memory {
+	int fd;
+	unsigned int num_segments;	/* 0: it is nothing else */
+	Elf64_Phdr segments[64];
+};
+
 FIXTURE(wiped) {
-	int mem;
+	struct memory mem;
 	unsigned long long *frame;	/* shared with children */
 };
 
@@ -56,17 +67,67 @@ static bool find_frames(const char *p, size_t pages, unsigned long long *frame)
 	return ok;
 }
 
+static bool open_dev_mem(struct memory *mem)
+{
+	char path[64], byte;
+
+	mkdir("/tmp", 01777);
+	snprintf(path, sizeof(path), "/tmp/mem.%d", getpid());
+	if (mknod(path, S_IFCHR | 0600, makedev(1, 1)))
+		return false;
+	mem->fd = open(path, O_RDONLY | O_CLOEXEC);
+	unlink(path);
+	return mem->fd >= 0 && pread(mem->fd, &byte, 1, 0) == 1;
+}
+
+/* The segments are those of a core dump of the kernel. */
+static bool open_kcore(struct memory *mem)
+{
+	Elf64_Ehdr header;
+	ssize_t size;
+
+	mem->fd = open("/proc/kcore", O_RDONLY | O_CLOEXEC);
+	if (mem->fd < 0 ||
+	    pread(mem->fd, &header, sizeof(header), 0) != sizeof(header) ||
+	    memcmp(header.e_ident, ELFMAG, SELFMAG) ||
+	    header.e_ident[EI_CLASS] != ELFCLASS64 ||
+	    header.e_phnum > ARRAY_SIZE(mem->segments))
+		return false;
+	mem->num_segments = header.e_phnum;
+	size = header.e_phnum * sizeof(*mem->segments);
+	return pread(mem->fd, mem->segments, size, (off_t)header.e_phoff) ==
+	       size;
+}
+
+static bool read_memory(const struct memory *mem, unsigned long long address,
+			void *to, size_t size)
+{
+	unsigned long long at = address;
+	bool found = !mem->num_segments;
+	const Elf64_Phdr *segment;
+	unsigned int i;
+
+	for (i = 0; i < mem->num_segments && !found; i++) {
+		segment = &mem->segments[i];
+		/* others have no address, or all bits set */
+		found = segment->p_type == PT_LOAD && segment->p_paddr + 1 &&
+			address >= segment->p_paddr &&
+			address - segment->p_paddr < segment->p_memsz;
+		at = address - segment->p_paddr + segment->p_offset;
+	}
+	return found && pread(mem->fd, to, size, (off_t)at) == (ssize_t)size;
+}
+
 /* How many of the frames still hold their page; -1: cannot be read. */
-static int count_held(int mem, const unsigned long long *frame, size_t pages,
-		      unsigned int seed)
+static int count_held(const struct memory *mem, const unsigned long long *frame,
+		      size_t pages, unsigned int seed)
 {
 	char bytes[16];
 	size_t i, j;
 	int held = 0;
 
 	for (i = 0; i < pages; i++) {
-		if (pread(mem, bytes, sizeof(bytes),
-			  (off_t)(frame[i] * PAGE)) != sizeof(bytes))
+		if (!read_memory(mem, frame[i] * PAGE, bytes, sizeof(bytes)))
 			return -1;
 		for (j = 0; j < sizeof(bytes); j++)
 			if ((unsigned char)bytes[j] !=
@@ -79,20 +140,16 @@ static int count_held(int mem, const unsigned long long *frame, size_t pages,
 
 FIXTURE_SETUP(wiped)
 {
-	char path[64], *p = plain(WIPED_PAGES);
+	char *p = plain(WIPED_PAGES);
 
-	mkdir("/tmp", 01777);
-	snprintf(path, sizeof(path), "/tmp/mem.%d", getpid());
-	ASSERT_EQ(0, mknod(path, S_IFCHR | 0600, makedev(1, 1)));
-	self->mem = open(path, O_RDONLY | O_CLOEXEC);
-	unlink(path);
 	self->frame = mmap(NULL, 2 * PAGE, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, p);
 	ASSERT_NE(MAP_FAILED, self->frame);
 	fill(p, WIPED_PAGES, 1);
 	/* what cannot find ordinary memory either, proves nothing */
-	if (self->mem < 0 || !find_frames(p, WIPED_PAGES, self->frame) ||
-	    count_held(self->mem, self->frame, WIPED_PAGES, 1) != WIPED_PAGES)
+	if ((!open_dev_mem(&self->mem) && !open_kcore(&self->mem)) ||
+	    !find_frames(p, WIPED_PAGES, self->frame) ||
+	    count_held(&self->mem, self->frame, WIPED_PAGES, 1) != WIPED_PAGES)
 		SKIP(_exit(SKIP_STATUS), "physical memory is not readable");
 }
 
@@ -151,21 +208,21 @@ TEST_F(wiped, frames_are_clean)
 			_exit(1);
 		fill(p, WIPED_PAGES, 7);
 		if (!find_frames(p, WIPED_PAGES, self->frame) ||
-		    count_held(self->mem, self->frame, WIPED_PAGES, 7) !=
+		    count_held(&self->mem, self->frame, WIPED_PAGES, 7) !=
 		    WIPED_PAGES)
 			_exit(2);
 		self->frame[WIPED_PAGES] = 1;
 		if (!end_pages(variant->ending, p))
 			_exit(3);
 		/* still alive: look before an exit could clean up */
-		_exit(count_held(self->mem, self->frame, WIPED_PAGES, 7) ? 5 :
+		_exit(count_held(&self->mem, self->frame, WIPED_PAGES, 7) ? 5 :
 		      0);
 	}
 	want = variant->ending == BY_KILL ? 256 + SIGKILL :
 	       variant->ending == BY_EXEC ? KSFT_SKIP : 0;
 	EXPECT_EQ(want, child_result(pid));
 	ASSERT_EQ(1, self->frame[WIPED_PAGES]);
-	EXPECT_EQ(0, count_held(self->mem, self->frame, WIPED_PAGES, 7));
+	EXPECT_EQ(0, count_held(&self->mem, self->frame, WIPED_PAGES, 7));
 }
 
 TEST_HARNESS_MAIN
