@@ -24,6 +24,7 @@
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 static bool hide_vdso;
@@ -217,8 +218,8 @@ static bool child_is_content(pid_t pid)
 	return pid > 0 && waitpid(pid, &status, 0) == pid && !status;
 }
 
-/* From here on the system calls of the list return @error. */
-static bool forbid(int error, const int *calls, size_t num)
+/* From here on the system calls of the list get a seccomp filter's @action. */
+static bool forbid(uint32_t action, const int *calls, size_t num)
 {
 	struct sock_filter filter[16] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
@@ -229,8 +230,7 @@ static bool forbid(int error, const int *calls, size_t num)
 	for (size_t i = 0; i < num; i++) {
 		filter[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, calls[i],
 							   0, 1);
-		filter[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K,
-							   SECCOMP_RET_ERRNO | error);
+		filter[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, action);
 	}
 	filter[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
 	program.len = n;
@@ -238,11 +238,13 @@ static bool forbid(int error, const int *calls, size_t num)
 	       !prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
 }
 
-#define FORBID(error, ...) ({							\
+#define FILTER(action, ...) ({							\
 	const int calls[] = { __VA_ARGS__ };					\
 										\
-	forbid(error, calls, sizeof(calls) / sizeof(*calls));			\
+	forbid(action, calls, sizeof(calls) / sizeof(*calls));			\
 })
+
+#define FORBID(error, ...) FILTER(SECCOMP_RET_ERRNO | (error), __VA_ARGS__)
 
 /* What must hold with the vDSO and without. */
 FIXTURE(calls)
@@ -487,6 +489,61 @@ TEST_F(calls, without_the_system_call)
 	EXPECT_TRUE(vgetrandom_blocks_fresh(blocks, 64));
 	EXPECT_NE(arc4random() | arc4random() | arc4random(), 0);
 	EXPECT_EQ(errno, 12345);
+}
+
+/* What the system call gives instead of random bytes, in pieces, and each second time EINTR. */
+static unsigned char next_byte;
+static unsigned int num_traps;
+
+static void on_trap(int signal, siginfo_t *info, void *context)
+{
+	greg_t *regs = ((ucontext_t *)context)->uc_mcontext.gregs;
+	unsigned char *buf = (unsigned char *)regs[REG_RDI];
+	size_t len = regs[REG_RSI];
+
+	if (num_traps++ % 2 == 0) {
+		regs[REG_RAX] = -EINTR;
+		return;
+	}
+	if (len > 100)
+		len = 100;
+	for (size_t i = 0; i < len; i++)
+		buf[i] = next_byte++;
+	regs[REG_RAX] = len;
+}
+
+static bool has_pieces_in_order(const unsigned char *buf, size_t len)
+{
+	bool good = true;
+
+	for (size_t i = 0; i < len; i++)
+		good &= buf[i] == (unsigned char)i;
+	next_byte = 0;
+	return good;
+}
+
+TEST(system_calls_that_give_less_or_are_interrupted_are_made_again)
+{
+	struct sigaction action = { .sa_sigaction = on_trap, .sa_flags = SA_SIGINFO };
+	unsigned char buf[1000] = { 0 };
+
+	hide_vdso = true;
+	ASSERT_EQ(sigaction(SIGSYS, &action, NULL), 0);
+	ASSERT_TRUE(FILTER(SECCOMP_RET_TRAP, SYS_getrandom));
+	/* getrandom() itself says what the kernel does */
+	errno = 0;
+	EXPECT_EQ(getrandom(buf, 1000, 0), -1);
+	EXPECT_EQ(errno, EINTR);
+	EXPECT_EQ(getrandom(buf, 1000, 0), 100);
+	EXPECT_TRUE(has_pieces_in_order(buf, 100));
+	EXPECT_EQ(getentropy(buf, 256), 0);
+	EXPECT_TRUE(has_pieces_in_order(buf, 256));
+	errno = 12345;
+	arc4random_buf(buf, sizeof(buf));
+	EXPECT_EQ(errno, 12345);
+	EXPECT_TRUE(has_pieces_in_order(buf, sizeof(buf)));
+	/* EINTR and a piece: 1, 3 and 10 times */
+	EXPECT_EQ(num_traps, 2 * (1 + 3 + 10));
 }
 
 /* What is about states. */
@@ -932,6 +989,33 @@ TEST_F(states, survive_a_storm_of_signals)
 	EXPECT_GT(num_alarms, 10);
 	EXPECT_TRUE(vgetrandom_blocks_fresh(alarm_blocks, num_alarms));
 	EXPECT_TRUE(vgetrandom_uses_vdso());
+}
+
+/* The system call gives less than it is asked for if a signal comes. */
+TEST_F(calls, survive_a_storm_of_signals)
+{
+	struct itimerval often = { { 0, 100 }, { 0, 100 } }, never = { 0 };
+	struct sigaction action = { .sa_handler = on_alarm };
+	size_t size = 256 << 10;
+	struct vgetrandom_block *blocks = vgetrandom_shared(size);
+	int num_short = 0;
+
+	alarm_blocks = vgetrandom_shared(2000 * BLOCK);
+	ASSERT_NE(blocks, NULL);
+	ASSERT_NE(alarm_blocks, NULL);
+	ASSERT_EQ(sigaction(SIGALRM, &action, NULL), 0);
+	ASSERT_EQ(setitimer(ITIMER_REAL, &often, NULL), 0);
+	for (int i = 0; i < 50; i++) {
+		num_short += syscall(SYS_getrandom, blocks, size, 0) < (ssize_t)size;
+		memset(blocks, 0, size);
+		arc4random_buf(blocks, size);
+		ASSERT_TRUE(vgetrandom_blocks_fresh(blocks, size / BLOCK));
+	}
+	ASSERT_EQ(setitimer(ITIMER_REAL, &never, NULL), 0);
+	EXPECT_GT(num_short, 0);
+	EXPECT_GT(num_alarms, 10);
+	EXPECT_TRUE(vgetrandom_blocks_fresh(alarm_blocks, num_alarms));
+	EXPECT_EQ(vgetrandom_uses_vdso(), !variant->hide_vdso);
 }
 
 /* In a child of @make_child: fresh states, those of the threads that did not come along, too. */
