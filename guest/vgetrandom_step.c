@@ -8,8 +8,9 @@
  *	vgetrandom_step sse2|avx2
  *
  * Nothing that any of them returns may be there twice, be zeros, come from a key of zeros, or be
- * ChaCha20's permutation without the last addition. For the next instruction all that the
- * process had is brought back, but after a reseed, which cannot be undone: these calls begin anew.
+ * ChaCha20's permutation without the last addition; nor, after a reseed, come from the key before.
+ * For the next instruction all that the process had is brought back, but after a reseed, which
+ * cannot be undone: these calls begin anew, and run to a breakpoint of the processor's.
  * bench/vgetrandom_vanish_test.c does the same natively, and knows the keys. Ends with "done".
  */
 
@@ -18,6 +19,7 @@
 #include <elf.h>
 #include <linux/random.h>
 #include <sched.h>
+#include <stddef.h>
 #include <sys/ioctl.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>
@@ -177,6 +179,26 @@ static void run_to(pid_t pid, const unsigned char *breakpoint, int sig)
 		errx(1, "a breakpoint at %#llx", regs.rip);
 }
 
+/* Lets it run to an instruction of the vDSO; false if the call has ended without it. */
+static bool run_to_point(const unsigned char *point)
+{
+	const size_t registers = offsetof(struct user, u_debugreg);
+	struct user_regs_struct regs;
+
+	if (ptrace(PTRACE_POKEUSER, tracee, registers, point) ||
+	    ptrace(PTRACE_POKEUSER, tracee, registers + 7 * sizeof(long), 1))
+		err(1, "PTRACE_POKEUSER");
+	if (ptrace(PTRACE_CONT, tracee, 0, 0))
+		err(1, "PTRACE_CONT");
+	wait_for(tracee, SIGTRAP, 0);
+	get_regs(tracee, &regs);
+	if (ptrace(PTRACE_POKEUSER, tracee, registers + 7 * sizeof(long), 0))
+		err(1, "PTRACE_POKEUSER");
+	if (regs.rip != (unsigned long)point && regs.rip != (unsigned long)call_ends + 1)
+		errx(1, "a breakpoint at %#llx", regs.rip);
+	return regs.rip == (unsigned long)point;
+}
+
 static void set_len(pid_t pid, size_t len)
 {
 	write_to(pid, &area.len, &len, sizeof(len));
@@ -263,14 +285,17 @@ static long inject(const struct checkpoint *c, long number, unsigned long a, uns
 
 /* ------------------------------------------------------------------ judging */
 
-/* Sets of eight bytes: what is forbidden in a pass, and what has been seen since a disturbance. */
+/*
+ * Sets of eight bytes: what is forbidden in a pass, what the key that a call begins with has still
+ * to give, and what has been seen since a disturbance.
+ */
 static struct sight {
 	struct {
 		__u64 bytes;
 		unsigned int round;
 	} slots[1 << 14];
 	unsigned int round;
-} forbidden, sight;
+} forbidden, old, sight;
 
 static bool seen(struct sight *in, const unsigned char *p, bool remember)
 {
@@ -299,10 +324,24 @@ static bool any_seen(const unsigned char *bytes, size_t len)
 	return any;
 }
 
-static void forbid(const void *bytes, size_t len)
+static bool any_old(const unsigned char *bytes, size_t len)
+{
+	bool any = false;
+
+	for (size_t at = 0; at + 8 <= len; at++)
+		any |= seen(&old, bytes + at, false);
+	return any;
+}
+
+static void put_in(struct sight *in, const void *bytes, size_t len)
 {
 	for (size_t at = 0; at + 8 <= len; at++)
-		seen(&forbidden, (const unsigned char *)bytes + at, true);
+		seen(in, (const unsigned char *)bytes + at, true);
+}
+
+static void forbid(const void *bytes, size_t len)
+{
+	put_in(&forbidden, bytes, len);
 }
 
 /* What nobody may ever get: zeros, a stream of the key of zeros, a permutation's raw output. */
@@ -333,22 +372,57 @@ static void forbid_all(const unsigned char *state)
 	}
 }
 
+static struct model level;	/* with a state's key and batch where it is copied */
+static unsigned char undisturbed[OUT_MAX];
+
+/* What comes from a state's key, and what a call makes if nothing happens to it. */
+static void foresee(const unsigned char *state, size_t len)
+{
+	/* as far as the longest call goes, and a refill behind it */
+	unsigned char stream[OUT_MAX + STATE_MAX];
+	struct model model = level;
+	__u32 pos;
+
+	memcpy(&pos, state + STATE_POS, sizeof(pos));
+	if (pos > model.batch_size)
+		pos = model.batch_size;
+	model.pos = pos;
+	memcpy(model.key, state + STATE_KEY, CHACHA_KEY);
+	memcpy(model.batch, state + STATE_BATCH, model.batch_size);
+	old.round++;
+	put_in(&old, model.batch + pos, model.batch_size - pos);
+	chacha_blocks(stream, model.key, 0, sizeof(stream) / CHACHA_BLOCK);
+	put_in(&old, stream, sizeof(stream));
+	/* the key may be another one after the call */
+	model_output(&model, undisturbed, len);
+	chacha_blocks(stream, model.key, 0, sizeof(stream) / CHACHA_BLOCK);
+	put_in(&old, stream, sizeof(stream));
+}
+
 static unsigned long bad, bad_at;
 static unsigned int after_the_end;
-static size_t batch_size;
 
-/* What it has made: of a call, of the handler's if there was one, and of two calls more. */
-static bool outputs_are_bad(pid_t pid, const struct area *made, bool handled)
+/*
+ * What it has made: of a call, of the handler's if there was one, and of two calls more. A call
+ * looks at the generation last of all. If that has @moved, the call has all from the old key, if it
+ * had looked before, or nothing.
+ */
+static bool outputs_are_bad(pid_t pid, const struct area *made, bool handled, bool moved)
 {
 	struct area more;
 	bool is_bad = made->ret != (long)made->len || any_seen(made->out, made->len);
 
+	if (moved && !memcmp(made->out, undisturbed, made->len))
+		after_the_end++;
+	else if (moved)
+		is_bad |= any_old(made->out, made->len);
 	if (handled)
 		is_bad |= made->handlers_ret != sizeof(made->handlers_out) ||
 			  any_seen(made->handlers_out, sizeof(made->handlers_out));
 	for (unsigned int i = 0; i < 2; i++) {
 		make_call(pid, i ? 600 : 40, &more);
-		is_bad |= more.ret != (long)more.len || any_seen(more.out, more.len);
+		is_bad |= more.ret != (long)more.len || any_seen(more.out, more.len) ||
+			  (moved && any_old(more.out, more.len));
 	}
 	return is_bad;
 }
@@ -393,7 +467,7 @@ static void disturb(const struct checkpoint *c, enum disturbance what)
 	}
 	run_to(tracee, call_ends, handled ? SIGUSR1 : 0);
 	read_from(tracee, &made, &area, sizeof(area));
-	is_bad |= outputs_are_bad(tracee, &made, handled);
+	is_bad |= outputs_are_bad(tracee, &made, handled, what == MOVE);
 	if (child) {
 		struct area childs;
 
@@ -404,7 +478,7 @@ static void disturb(const struct checkpoint *c, enum disturbance what)
 			childs.ret = childs.len = 0;
 			after_the_end++;
 		}
-		is_bad |= outputs_are_bad(child, &childs, false);
+		is_bad |= outputs_are_bad(child, &childs, false, false);
 		kill(child, SIGKILL);
 		waitpid(child, NULL, __WALL);
 	}
@@ -437,7 +511,7 @@ static void begin(size_t used, size_t len)
 
 	make_call(tracee, 1, NULL);
 	read_from(tracee, &pos, area.state + STATE_POS, sizeof(pos));
-	make_call(tracee, batch_size - pos, NULL);
+	make_call(tracee, level.batch_size - pos, NULL);
 	/* large calls would take what they can from the stream, not from the batch */
 	for (size_t left = used, part; left; left -= part) {
 		part = left < 200 ? left : 200;
@@ -447,6 +521,7 @@ static void begin(size_t used, size_t len)
 	set_len(tracee, len);
 	read_from(tracee, state, area.state, area.size);
 	forbid_all(state);
+	foresee(state, len);
 }
 
 /* One pass over a call, all of whose instructions are disturbed. */
@@ -471,28 +546,31 @@ static unsigned int pass(size_t used, size_t len, enum disturbance what)
 	return instructions;
 }
 
-/* A pass for each instruction, or each so many: what cannot be undone. */
-static unsigned int passes(size_t used, size_t len, enum disturbance what, unsigned int stride)
+/* A pass for each instruction: what cannot be undone. */
+static unsigned int passes(size_t used, size_t len, enum disturbance what)
 {
-	static unsigned char visits[TEXT_MAX];
+	static unsigned char visits[TEXT_MAX], *points[TEXT_MAX];
 	static struct checkpoint c;
 	struct user_regs_struct regs;
-	unsigned int instructions = 0, n;
+	unsigned int num = 0, instructions = 0;
 
-	for (unsigned int wanted = 0;; wanted = n + stride) {
-		memset(visits, 0, sizeof(visits));
+	memset(visits, 0, sizeof(visits));
+	begin(used, len);
+	while (step(&regs))
+		if (is_new(&regs, visits))
+			points[num++] = (unsigned char *)regs.rip;
+	run_to(tracee, call_ends, 0);
+
+	for (unsigned int i = 0; i < num; i++) {
 		begin(used, len);
-		for (n = 0; step(&regs); n++)
-			if (is_new(&regs, visits) && n >= wanted)
-				break;
-		if (regs.rip == (unsigned long)call_ends) {
-			run_to(tracee, call_ends, 0);
-			return instructions;
-		}
-		save(&c);
+		/* the kernel reseeds by itself, too: a call may do what it did not do before */
+		if (!run_to_point(points[i]))
+			continue;
+		get_regs(tracee, &c.regs);
 		disturb(&c, what);
 		instructions++;
 	}
+	return instructions;
 }
 
 int main(int argc, char **argv)
@@ -500,19 +578,18 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		size_t used, len;
-		unsigned int stride;
 		/*
 		 * A call is over when it has seen that its bytes are good. A fork after
-		 * that finds the bytes in the buffer, as one after the return would: only
-		 * so many instructions may follow.
+		 * that finds the bytes in the buffer, and a reseed comes too late for
+		 * them, as one after the return would: only so many instructions may
+		 * follow.
 		 */
 		unsigned int after;
 	} calls[] = {
-		{ "small", 32, 32, 1, 16 },
-		{ "refill", 470, 64, 4, 24 },
-		{ "bulk", 470, 1500, 32, 24 },
+		{ "small", 32, 32, 16 },
+		{ "refill", 470, 64, 24 },
+		{ "bulk", 470, 1500, 24 },
 	};
-	struct model model;
 	unsigned long total = 0;
 	cpu_set_t one;
 
@@ -520,8 +597,7 @@ int main(int argc, char **argv)
 		errx(2, "usage: vgetrandom_step sse2|avx2");
 	if (!vgetrandom_open(&vdso))
 		err(1, "no vDSO getrandom");
-	model_open(&model, !strcmp(argv[1], "avx2"));
-	batch_size = model.batch_size;
+	model_open(&level, !strcmp(argv[1], "avx2"));
 	text = (unsigned char *)getauxval(AT_SYSINFO_EHDR);
 	area.size = vdso.params.size_of_opaque_state;
 	area.state = mmap(NULL, VDSO_PAGE, vdso.params.mmap_prot, vdso.params.mmap_flags, -1, 0);
@@ -549,7 +625,7 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < ARRAY_SIZE(calls); i++)
 		for (enum disturbance what = 0; what < DISTURBANCES; what++) {
 			unsigned int points = what == MOVE ?
-				passes(calls[i].used, calls[i].len, what, calls[i].stride) :
+				passes(calls[i].used, calls[i].len, what) :
 				pass(calls[i].used, calls[i].len, what);
 
 			printf("%s, %s: %u points, %lu bad, %u after the end\n", calls[i].name,
@@ -557,8 +633,11 @@ int main(int argc, char **argv)
 			fflush(stdout);
 			total += points;
 			if (after_the_end > calls[i].after)
-				errx(1, "%s: %u forks came too late for the call to see them",
-				     argv[1], after_the_end);
+				errx(1, "%s: %u of %s came too late for the call to see them",
+				     argv[1], after_the_end, names[what]);
+			/* or else nothing that is looked for is what a call would have made */
+			if (what == MOVE && !after_the_end)
+				errx(1, "%s: no call has made what was foreseen", argv[1]);
 			after_the_end = 0;
 			if (bad)
 				errx(1, "%s: bad output, first at %#lx of the vDSO", argv[1], bad_at);
