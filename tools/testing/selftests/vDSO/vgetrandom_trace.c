@@ -6,12 +6,14 @@
 
 #include "vgetrandom_drop.h"
 #include "vgetrandom_proc.h"
+#include <linux/mempolicy.h>
 #include <sys/mount.h>
 #include <sys/uio.h>
 #include "vgetrandom_harness.h"
 
 #define TRACING "/sys/kernel/tracing"
 #define PAGES 16
+#define NODES 32
 
 /* A number of /proc/vmstat, with what the CPUs have counted by themselves; -1: there is none. */
 static long counted(const char *name)
@@ -51,6 +53,52 @@ TEST(vmstat_counts_resident_pages)
 	EXPECT_EQ(before + PAGES - 3, counted("nr_vgetrandom_pages"));
 	EXPECT_EQ(0, munmap(p, PAGES * PAGE));
 	EXPECT_EQ(before, counted("nr_vgetrandom_pages"));
+}
+
+/* The pages of a node; -1: it is not there, or tells nothing. */
+static long on_node(unsigned int node)
+{
+	char dir[64];
+
+	snprintf(dir, sizeof(dir), "/sys/devices/system/node/node%u", node);
+	return counter(dir, "vmstat", "nr_vgetrandom_pages");
+}
+
+/* Spread over all nodes, as far as there are some; all are then freed at once. */
+TEST(each_node_counts_its_pages)
+{
+	long before[NODES], pages[NODES] = { 0 };
+	unsigned long all = 0;
+	unsigned int node;
+	char *p;
+	int i;
+
+	ASSERT_LE(0, resident_now());
+	for (node = 0; node < NODES; node++) {
+		before[node] = on_node(node);
+		if (before[node] >= 0)
+			all |= 1UL << node;
+	}
+	if (!all)
+		SKIP(return, "no numbers of nodes");
+	p = droppable(PAGES);
+	ASSERT_NE(MAP_FAILED, p);
+	ASSERT_EQ(0, syscall(__NR_set_mempolicy, MPOL_INTERLEAVE, &all, 8 * sizeof(all)));
+	fill(p, PAGES, 1);
+	ASSERT_EQ(0, syscall(__NR_set_mempolicy, MPOL_DEFAULT, NULL, 0));
+	for (i = 0; i < PAGES; i++) {
+		ASSERT_EQ(0, syscall(__NR_get_mempolicy, &node, NULL, 0, p + i * PAGE,
+				     MPOL_F_NODE | MPOL_F_ADDR));
+		ASSERT_GT(NODES, node);
+		pages[node]++;
+	}
+	ASSERT_LE(0, counted("nr_vgetrandom_pages"));
+	for (node = 0; node < NODES; node++)
+		EXPECT_EQ(before[node] + pages[node], on_node(node));
+	EXPECT_EQ(0, munmap(p, PAGES * PAGE));
+	ASSERT_LE(0, counted("nr_vgetrandom_pages"));
+	for (node = 0; node < NODES; node++)
+		EXPECT_EQ(before[node], on_node(node));
 }
 
 TEST(vmstat_counts_what_reclaim_drops)
