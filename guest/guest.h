@@ -8,6 +8,7 @@
 
 #include <err.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -63,6 +64,32 @@ static inline long pages_left(void)
 			errx(1, "/proc/vmstat has no nr_vgetrandom_pages");
 	}
 	return pages;
+}
+
+/*
+ * A word that nobody else has, to be looked for in the guest's memory: the splitmix64 of Sebastiano
+ * Vigna, from a seed, the number of a way and the word's; scripts/traces has it, too. Each 128th
+ * word is always the same: these are what is looked for at first.
+ */
+static inline uint64_t traces_word(uint64_t seed, unsigned int way, uint64_t index)
+{
+	uint64_t x = seed;
+
+	if (index % 128)
+		x += ((uint64_t)way << 32 | index) * 0x9e3779b97f4a7c15;
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
+	x = (x ^ x >> 27) * 0x94d049bb133111eb;
+	return x ^ x >> 31;
+}
+
+/* Asks the host to save the guest's memory; standard input, its line, has the answer. */
+static inline void save_memory(void)
+{
+	char answer;
+
+	put("/dev/ttyS1", "\nvgetrandom-guest: memory\n");
+	if (read(0, &answer, 1) != 1)
+		err(1, "no answer from the host");
 }
 
 #endif /* GUEST_H */

@@ -6,7 +6,14 @@
  * nobody else's. Prints for each operation how many failures were injected, and how many of them
  * below the mapping's own functions. Ends with "done".
  *
+ *	vgetrandom_failnth SEED|hold
+ *
  * With the argument "hold" it only keeps one page.
+ *
+ * The pages have words that nobody else has (see guest.h), by SEED and the operation's number,
+ * which a line "way NUMBER NAME" tells: in the end the host looks for them in the guest's memory. A
+ * page frame that is free is soon used again: every other page of an operation is held by a pipe,
+ * so that its frame stays as it was left.
  */
 
 #define _GNU_SOURCE
@@ -24,6 +31,9 @@
 
 #define PAGES		8
 #define SIZE		(PAGES * PAGE)
+#define WORDS		(PAGE / sizeof(uint64_t))
+#define KEPT_MAX	4096
+#define FREED_PAGES	64
 #define INJECTIONS_MAX	1000
 #define DEBUGFS		"/sys/kernel/debug/"
 #define GROUP		"/sys/fs/cgroup/failnth"
@@ -31,27 +41,45 @@
 /* Not mapped by anybody else: where mremap() moves to. */
 #define ELSEWHERE	((unsigned char *)(1UL << 41))
 
+/* Of the operation at work: what its pages have. */
+static uint64_t seed;
+static unsigned int way;
+
 static unsigned char *map(unsigned char *at, size_t size, int flags)
 {
 	return mmap(at, size, PROT_READ | PROT_WRITE, flags | MAP_ANONYMOUS, -1, 0);
 }
 
+static void write_page(unsigned char *page, size_t number)
+{
+	for (size_t i = 0; i < WORDS; i++)
+		((volatile uint64_t *)page)[i] = traces_word(seed, way, number * WORDS + i);
+}
+
 static void write_pages(unsigned char *p, size_t pages)
 {
 	for (size_t i = 0; i < pages; i++)
-		memset(p + i * PAGE, 0x40 + i, PAGE);
+		write_page(p + i * PAGE, i);
 }
 
-static bool page_is(const unsigned char *page, unsigned char byte)
+static bool page_is_written(const unsigned char *page, size_t number)
 {
-	return page[0] == byte && !memcmp(page, page + 1, PAGE - 1);
+	for (size_t i = 0; i < WORDS; i++)
+		if (((const uint64_t *)page)[i] != traces_word(seed, way, number * WORDS + i))
+			return false;
+	return true;
+}
+
+static bool page_is_zero(const unsigned char *page)
+{
+	return !page[0] && !memcmp(page, page + 1, PAGE - 1);
 }
 
 /* Whether pages from number first hold what write_pages() wrote, or are zeros. */
 static bool whole(const unsigned char *p, size_t first, size_t pages)
 {
 	for (size_t i = first; i < first + pages; i++)
-		if (!page_is(p + i * PAGE, 0x40 + i))
+		if (!page_is_written(p + i * PAGE, i))
 			return false;
 	return true;
 }
@@ -59,7 +87,7 @@ static bool whole(const unsigned char *p, size_t first, size_t pages)
 static bool zero(const unsigned char *p, size_t first, size_t pages)
 {
 	for (size_t i = first; i < first + pages; i++)
-		if (!page_is(p + i * PAGE, 0))
+		if (!page_is_zero(p + i * PAGE))
 			return false;
 	return true;
 }
@@ -276,26 +304,28 @@ static bool drop_caches_is_good(unsigned char *p, int error)
 static const struct {
 	const char *name;
 	bool untouched;
+	/* what is pinned stays */
+	bool unpinned;
 	/* in a memory cgroup that has no lists for its shrinkers yet */
 	bool in_new_group;
 	int (*run)(unsigned char *p);
 	bool (*is_good)(unsigned char *p, int error);
 } operations[] = {
-	{ "mmap", false, false, do_mmap, mmap_is_good },
-	{ "mmap-fixed", false, false, do_map_fixed, map_fixed_is_good },
-	{ "first-fault", true, false, do_fault, fault_is_good },
-	{ "first-fault-in-a-group", true, true, do_fault, fault_is_good },
-	{ "fault-in-read", true, false, do_read, read_is_good },
-	{ "fault-in-vmsplice", true, false, do_vmsplice, vmsplice_is_good },
-	{ "populate", true, false, do_populate, populate_is_good },
-	{ "fork", false, false, do_fork, fork_is_good },
-	{ "mremap", false, false, do_mremap, mremap_is_good },
-	{ "mremap-part", false, false, do_mremap_part, mremap_part_is_good },
-	{ "munmap-part", false, false, do_munmap, munmap_is_good },
-	{ "mprotect-part", false, false, do_mprotect, mprotect_is_good },
-	{ "dontneed", false, false, do_dontneed, advice_is_good },
-	{ "pageout", false, false, do_pageout, advice_is_good },
-	{ "drop_caches", false, false, do_drop_caches, drop_caches_is_good },
+	{ "mmap", false, false, false, do_mmap, mmap_is_good },
+	{ "mmap-fixed", false, false, false, do_map_fixed, map_fixed_is_good },
+	{ "first-fault", true, false, false, do_fault, fault_is_good },
+	{ "first-fault-in-a-group", true, false, true, do_fault, fault_is_good },
+	{ "fault-in-read", true, false, false, do_read, read_is_good },
+	{ "fault-in-vmsplice", true, false, false, do_vmsplice, vmsplice_is_good },
+	{ "populate", true, false, false, do_populate, populate_is_good },
+	{ "fork", false, false, false, do_fork, fork_is_good },
+	{ "mremap", false, false, false, do_mremap, mremap_is_good },
+	{ "mremap-part", false, false, false, do_mremap_part, mremap_part_is_good },
+	{ "munmap-part", false, false, false, do_munmap, munmap_is_good },
+	{ "mprotect-part", false, false, false, do_mprotect, mprotect_is_good },
+	{ "dontneed", false, false, false, do_dontneed, advice_is_good },
+	{ "pageout", false, true, false, do_pageout, advice_is_good },
+	{ "drop_caches", false, true, false, do_drop_caches, drop_caches_is_good },
 };
 
 static void expect_none(const char *what)
@@ -315,6 +345,19 @@ static void set_counter(int fd, unsigned int n)
 		err(1, "fail-nth");
 }
 
+static int kept[2];
+
+/* Keeps the frames of every other page until the end, whatever becomes of the pages. */
+static void keep(unsigned char *p, size_t pages)
+{
+	for (size_t i = 1; i < pages; i += 2) {
+		struct iovec page = { p + i * PAGE, PAGE };
+
+		if (vmsplice(kept[1], &page, 1, SPLICE_F_NONBLOCK) != (ssize_t)PAGE)
+			err(1, "vmsplice of what is kept");
+	}
+}
+
 /* Returns how many failures could be injected into an operation. */
 static unsigned int inject(size_t op, int fd)
 {
@@ -327,6 +370,8 @@ static unsigned int inject(size_t op, int fd)
 			err(1, "mmap(MAP_DROPPABLE)");
 		if (!operations[op].untouched)
 			write_pages(p, PAGES);
+		if (!operations[op].untouched && !operations[op].unpinned)
+			keep(p, PAGES);
 		if (operations[op].in_new_group) {
 			if (mkdir(GROUP, 0700))
 				err(1, GROUP);
@@ -424,7 +469,7 @@ static void fail_charge(const char *name, bool by_other)
 		for (size_t i = 0; i < 4 * MIB / PAGE; i++) {
 			struct iovec page = { p + i * PAGE, PAGE };
 
-			memset(p + i * PAGE, 1, PAGE);
+			write_page(p + i * PAGE, i % PAGES);
 			if (i % 16 == 0 && pipe(pipes))
 				_exit(3);
 			if (vmsplice(pipes[1], &page, 1, 0) != (ssize_t)PAGE)
@@ -468,21 +513,53 @@ static void fail_charge(const char *name, bool by_other)
 		err(1, GROUP);
 }
 
+static void tell_way(const char *name)
+{
+	printf("way %u %s\n", way, name);
+}
+
+/*
+ * Memory that is in use, and other memory, which nobody wipes: the host has to find these. It is
+ * the last that is freed, so that not all of it is used again.
+ */
+static void show_others(void)
+{
+	unsigned char *p;
+
+	way++;
+	write_pages(map(NULL, SIZE, MAP_DROPPABLE), PAGES);
+	tell_way("mapped");
+	way++;
+	p = map(NULL, SIZE, MAP_PRIVATE);
+	write_pages(p, PAGES);
+	keep(p, PAGES);
+	munmap(p, SIZE);
+	tell_way("ordinary-kept");
+	way++;
+	p = map(NULL, FREED_PAGES * PAGE, MAP_PRIVATE);
+	write_pages(p, FREED_PAGES);
+	munmap(p, FREED_PAGES * PAGE);
+	tell_way("ordinary");
+}
+
 int main(int argc, char **argv)
 {
 	int fd = open("/proc/thread-self/fail-nth", O_RDWR);
 	unsigned int all, own;
 
-	if (argc > 1 && !strcmp(argv[1], "hold")) {
+	if (argc != 2)
+		errx(2, "usage: vgetrandom_failnth SEED|hold");
+	if (!strcmp(argv[1], "hold")) {
 		write_pages(map(NULL, PAGE, MAP_DROPPABLE), 1);
 		pause();
 	}
+	seed = strtoull(argv[1], NULL, 0);
 	if (fd < 0)
 		err(1, "/proc/thread-self/fail-nth");
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (pages_left())
 		errx(1, "somebody else has MAP_DROPPABLE memory");
-	if (pipe(pipes))
+	if (pipe(pipes) || pipe(kept) || fcntl(kept[1], F_SETPIPE_SZ, KEPT_MAX * PAGE) < 0)
 		err(1, "pipe");
 	set_up();
 	zero_fd = open("/dev/zero", O_RDONLY);
@@ -490,15 +567,21 @@ int main(int argc, char **argv)
 	if (zero_fd < 0 || drop_caches_fd < 0)
 		err(1, "open");
 	for (size_t op = 0; op < sizeof(operations) / sizeof(*operations); op++) {
+		way = op;
 		set_filter(false);
 		all = inject(op, fd);
 		set_filter(true);
 		own = inject(op, fd);
 		printf("%s: %u injected, %u in the mapping's own functions\n", operations[op].name,
 		       all, own);
+		tell_way(operations[op].name);
 	}
 	set_filter(false);
-	fail_charge("charge", false);
+	way++;
 	fail_charge("charge-by-another", true);
+	fail_charge("charge", false);
+	tell_way("charge");
+	show_others();
+	save_memory();
 	puts("done");
 }

@@ -38,21 +38,6 @@
 
 static uint64_t seed;
 
-/*
- * The splitmix64 of Sebastiano Vigna; scripts/traces has it, too. Each 128th word is always the
- * same: these are what is looked for at first.
- */
-static uint64_t word(unsigned int way, uint64_t index)
-{
-	uint64_t x = seed;
-
-	if (index % 128)
-		x += ((uint64_t)way << 32 | index) * 0x9e3779b97f4a7c15;
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
-	x = (x ^ x >> 27) * 0x94d049bb133111eb;
-	return x ^ x >> 31;
-}
-
 /* Pages of the memory, full of the words of a way. */
 static unsigned char *written(unsigned int way)
 {
@@ -62,7 +47,7 @@ static unsigned char *written(unsigned int way)
 	if (p == MAP_FAILED)
 		err(1, "mmap(MAP_DROPPABLE)");
 	for (uint64_t i = 0; i < SIZE / sizeof(*p); i++)
-		((volatile uint64_t *)p)[i] = word(way, i);
+		((volatile uint64_t *)p)[i] = traces_word(seed, way, i);
 	return (unsigned char *)p;
 }
 
@@ -335,10 +320,7 @@ int main(int argc, char **argv)
 		err(1, "set_mempolicy");
 	all_ways();
 
-	/* the word that the host waits for, and its answer */
-	put("/dev/ttyS1", "\nvgetrandom-guest: memory\n");
-	if (read(0, (char [1]){}, 1) != 1)
-		err(1, "no answer from the host");
+	save_memory();
 	printf("done\n");
 	return 0;
 }
