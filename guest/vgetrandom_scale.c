@@ -22,8 +22,11 @@
 #define FEW_PAGES	(1UL << 14)
 #define MAPPINGS	10000
 #define FEW_MAPPINGS	1000
+#define RECLAIM_PAGES	(1UL << 16)
 #define THREADS		256
+#define FEW_THREADS	32
 #define PROCESSES	1000
+#define FEW_PROCESSES	100
 #define GROUP		"/sys/fs/cgroup/scale"
 
 static unsigned long now(void)
@@ -89,22 +92,24 @@ static int compare(const void *a, const void *b)
 }
 
 /* Into one time or another falls what the kernel has put off until later. */
-static void tell_median(const char *name, unsigned long (*cost_of)(void), size_t times, const char *of)
+static void tell_median(const char *name, unsigned long (*cost_of)(size_t num), size_t num,
+			size_t times, const char *of)
 {
 	unsigned long cost[100];
 
 	for (size_t i = 0; i < times; i++)
-		cost[i] = cost_of();
+		cost[i] = cost_of(num);
 	qsort(cost, times, sizeof(cost[0]), compare);
 	printf("%s %lu ns-per-%s\n", name, cost[times / 2], of);
 	fflush(stdout);
 }
 
-static unsigned long cost_of_fork(void)
+static unsigned long cost_of_fork(size_t unused)
 {
 	unsigned long start = now();
 	pid_t pid = fork();
 
+	(void)unused;
 	if (!pid)
 		_exit(0);
 	wait_for(pid);
@@ -159,7 +164,7 @@ static void measure_pages(const char *few, size_t pages)
 	printf("%s %ld bytes-per-page\n", NAME("memory"), memory / (long)pages);
 	printf("%s %ld of-%lu-pages\n", NAME("counted"), counted, pages);
 
-	tell_median(NAME("fork"), cost_of_fork, 100, "fork");
+	tell_median(NAME("fork"), cost_of_fork, 1, 100, "fork");
 
 	start = now();
 	madvise(p, pages * PAGE, MADV_DONTNEED);
@@ -183,47 +188,50 @@ static void measure_pages(const char *few, size_t pages)
 	munmap(p + (pages - 1) * PAGE, PAGE);
 }
 
-static void measure_exit(void)
+static void measure_exit(const char *name, size_t pages)
 {
 	unsigned long *start = (unsigned long *)map(1, MAP_SHARED);
 	pid_t pid = fork();
 
 	if (!pid) {
-		touch(map(PAGES, MAP_DROPPABLE), PAGES);
+		touch(map(pages, MAP_DROPPABLE), pages);
 		*start = now();
 		_exit(0);
 	}
 	wait_for(pid);
-	tell("exit", *start, PAGES, "page");
+	tell(name, *start, pages, "page");
 }
 
 /* By reclaim for a group: pages that nobody has used for two scans. */
-static void measure_reclaim(void)
+static void measure_reclaim(const char *few, size_t pages)
 {
 	unsigned char vec;
-	unsigned long start, gone = 0;
+	unsigned long start, took, gone = 0;
+	char name[64], size[32];
 	char *p;
 
 	if (mkdir(GROUP, 0700) && errno != EEXIST)
 		err(1, GROUP);
 	put(GROUP "/cgroup.procs", "0");
-	p = map(FEW_PAGES, MAP_DROPPABLE);
-	touch(p, FEW_PAGES);
+	p = map(pages, MAP_DROPPABLE);
+	touch(p, pages);
+	snprintf(size, sizeof(size), "%lu", pages * PAGE);
 	start = now();
 	for (int i = 0; i < 8; i++) {
 		int fd = open(GROUP "/memory.reclaim", O_WRONLY);
 
 		/* it may say that it has not got all */
-		if (write(fd, "64M", 3) < 0 && errno != EAGAIN)
+		if (write(fd, size, strlen(size)) < 0 && errno != EAGAIN)
 			err(1, "memory.reclaim");
 		close(fd);
 	}
-	for (size_t i = 0; i < FEW_PAGES; i++)
+	took = now() - start;
+	for (size_t i = 0; i < pages; i++)
 		gone += !mincore(p + i * PAGE, PAGE, &vec) && !(vec & 1);
-	printf("reclaimed %lu of-%lu-pages\n", gone, FEW_PAGES);
+	printf("%s %lu of-%lu-pages\n", NAME("reclaimed"), gone, pages);
 	if (gone)
-		tell("reclaim", start, gone, "page");
-	munmap(p, FEW_PAGES * PAGE);
+		printf("%s %lu ns-per-page\n", NAME("reclaim"), took / gone);
+	munmap(p, pages * PAGE);
 	put("/sys/fs/cgroup/cgroup.procs", "0");
 }
 
@@ -270,23 +278,23 @@ static void *thread(void *unused)
 	return unused;
 }
 
-static unsigned long cost_of_threads(void)
+static unsigned long cost_of_threads(size_t num)
 {
 	pthread_t threads[THREADS];
 	unsigned long start = now();
 
-	pthread_barrier_init(&barrier, NULL, THREADS + 1);
-	for (size_t i = 0; i < THREADS; i++)
+	pthread_barrier_init(&barrier, NULL, num + 1);
+	for (size_t i = 0; i < num; i++)
 		if (pthread_create(&threads[i], NULL, thread, NULL))
 			errx(1, "pthread_create");
 	pthread_barrier_wait(&barrier);
-	for (size_t i = 0; i < THREADS; i++)
+	for (size_t i = 0; i < num; i++)
 		pthread_join(threads[i], NULL);
-	return (now() - start) / THREADS;
+	return (now() - start) / num;
 }
 
 /* All have the parent's mapping, and a page in it. */
-static unsigned long cost_of_processes(void)
+static unsigned long cost_of_processes(size_t num)
 {
 	static pid_t pids[PROCESSES];
 	char *p = map(1, MAP_DROPPABLE), word;
@@ -295,7 +303,7 @@ static unsigned long cost_of_processes(void)
 
 	if (pipe(go))
 		err(1, "pipe");
-	for (size_t i = 0; i < PROCESSES; i++) {
+	for (size_t i = 0; i < num; i++) {
 		pids[i] = fork();
 		if (pids[i] < 0)
 			err(1, "fork");
@@ -306,11 +314,11 @@ static unsigned long cost_of_processes(void)
 		}
 	}
 	close(go[1]);
-	for (size_t i = 0; i < PROCESSES; i++)
+	for (size_t i = 0; i < num; i++)
 		wait_for(pids[i]);
 	close(go[0]);
 	munmap(p, PAGE);
-	return (now() - start) / PROCESSES;
+	return (now() - start) / num;
 }
 
 int main(void)
@@ -324,11 +332,15 @@ int main(void)
 	measure_wipe();
 	measure_pages("-few", FEW_PAGES);
 	measure_pages("", PAGES);
-	measure_exit();
-	measure_reclaim();
+	measure_exit("exit-few", FEW_PAGES);
+	measure_exit("exit", PAGES);
+	measure_reclaim("-few", FEW_PAGES);
+	measure_reclaim("", RECLAIM_PAGES);
 	measure_mappings("-few", FEW_MAPPINGS);
 	measure_mappings("", MAPPINGS);
-	tell_median("thread-with-a-state", cost_of_threads, 15, "thread");
-	tell_median("process-with-a-state", cost_of_processes, 5, "process");
+	tell_median("thread-with-a-state-few", cost_of_threads, FEW_THREADS, 15, "thread");
+	tell_median("thread-with-a-state", cost_of_threads, THREADS, 15, "thread");
+	tell_median("process-with-a-state-few", cost_of_processes, FEW_PROCESSES, 15, "process");
+	tell_median("process-with-a-state", cost_of_processes, PROCESSES, 5, "process");
 	puts("done");
 }
