@@ -38,18 +38,22 @@ leaks()
 }
 
 # The stacks by which the mapping has allocated pages for users that are in use, not for its
-# descriptors, nor for what the debug kernel notes of an allocation.
+# descriptors, nor for what the debug kernel notes of an allocation. Kernels before 6.8 list each
+# page instead, and give as many as a read has room for: one, whole.
 pages()
 {
-	awk -v RS= '/vgetrandom_mapping_fault/ && !/slab|stack_depot/' \
-		/sys/kernel/debug/page_owner_stacks/show_stacks
+	stacks=/sys/kernel/debug/page_owner_stacks/show_stacks
+	[ -e $stacks ] || stacks=/sys/kernel/debug/page_owner
+	dd if=$stacks bs=4096 2>/dev/null |
+		awk -v RS= '/vgetrandom_mapping_fault/ && !/slab|stack_depot/ { print $0 "\n" }'
 }
 
 # result_of_pages NUMBER NAME: whether so many are in use; tells which if not
 result_of_pages()
 {
 	found=$(pages)
-	count=$(echo "$found" | awk '/^nr_base_pages/ { sum += $NF } END { print sum + 0 }')
+	count=$(echo "$found" | awk '/^nr_base_pages/ { sum += $NF } /^Page allocated/ { sum++ }
+				     END { print sum + 0 }')
 	[ "$count" = "$1" ]
 	result $? "$2"
 	[ "$count" = "$1" ] || printf '%s\n' "$count pages instead of $1" "$found" | sed 's/^/# /'
