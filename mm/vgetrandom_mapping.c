@@ -757,13 +757,13 @@ static bool vgetrandom_page_mapped_in(struct vgetrandom_page *page,
 static int vgetrandom_mapping_mremap(const struct vm_special_mapping *spec,
 				     struct vm_area_struct *new_vma)
 {
+	VMA_ITERATOR(vmi, new_vma->vm_mm, new_vma->vm_pgoff << PAGE_SHIFT);
 	struct vgetrandom_mapping *mapping = vgetrandom_mapping_of(new_vma);
 	unsigned long old = new_vma->vm_pgoff;
 	unsigned long new = new_vma->vm_start >> PAGE_SHIFT;
 	struct vgetrandom_page *page, *next;
 	struct vgetrandom_place place;
 	struct vm_area_struct *old_vma;
-	VMA_ITERATOR(vmi, new_vma->vm_mm, old << PAGE_SHIFT);
 
 	if (mapping) {
 		for_each_vma_range(vmi, old_vma,

@@ -8,7 +8,7 @@
 #define _FILE_OFFSET_BITS 64
 
 #include "vgetrandom_drop.h"
-#include <elf.h>
+#include <linux/elf.h>
 #include <sys/sysmacros.h>
 #include "vgetrandom_harness.h"
 
@@ -24,7 +24,7 @@ enum ending {
 struct memory {
 	int fd;
 	unsigned int num_segments;	/* 0: it is nothing else */
-	Elf64_Phdr segments[64];
+	struct elf64_phdr segments[64];
 };
 
 FIXTURE(wiped) {
@@ -83,7 +83,7 @@ static bool open_dev_mem(struct memory *mem)
 /* The segments are those of a core dump of the kernel. */
 static bool open_kcore(struct memory *mem)
 {
-	Elf64_Ehdr header;
+	struct elf64_hdr header;
 	ssize_t size;
 
 	mem->fd = open("/proc/kcore", O_RDONLY | O_CLOEXEC);
@@ -104,7 +104,7 @@ static bool read_memory(const struct memory *mem, unsigned long long address,
 {
 	unsigned long long at = address;
 	bool found = !mem->num_segments;
-	const Elf64_Phdr *segment;
+	const struct elf64_phdr *segment;
 	unsigned int i;
 
 	for (i = 0; i < mem->num_segments && !found; i++) {
