@@ -5,9 +5,10 @@
  * be zeros. What takes longer than a minute is done in rounds, each with processes of its own, after
  * which it is looked for in a table of what all rounds before have returned: 48 MiB a round.
  *
- *	vgetrandom_stress SECONDS [SEED [SWAP]]
+ *	vgetrandom_stress SECONDS [SEED [SWAP [MIB]]]
  *
- * SEED is printed; what is done when still depends on the machine. SWAP is a device to swap to.
+ * SEED is printed; what is done when still depends on the machine. SWAP is a device to swap to; so
+ * much memory is left beside what is locked then, 160 MiB if that is not said.
  * Ends with "done".
  */
 
@@ -35,8 +36,8 @@
 #define OUTPUTS_MAX	(4UL << 20)
 #define BLOCKS_MAX	100
 #define ROUND_SECONDS	60
-#define PRESSURE_SECONDS 5
-#define MEMORY_LEFT	(160 * MIB)
+#define PRESSURE_SECONDS 15
+#define MIB_LEFT	160
 #define DISTURBANCES_MIN 10
 #define CPU1		"/sys/devices/system/cpu/cpu1/online"
 
@@ -340,7 +341,7 @@ static void work(unsigned long number)
 /* Takes nearly all memory for a moment: pages are dropped, others swapped. */
 static void press(void)
 {
-	size_t size = (size_t)sysconf(_SC_AVPHYS_PAGES) * PAGE + 32 * MIB;
+	size_t size = ((size_t)sysconf(_SC_AVPHYS_PAGES) * PAGE / MIB + 32) * MIB;
 	pid_t pid = fork();
 	char *p;
 
@@ -353,8 +354,9 @@ static void press(void)
 		p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		if (p == MAP_FAILED)
 			_exit(0);
-		for (size_t i = 0; i < size && !shared->stop; i += PAGE)
-			((volatile char *)p)[i] = 1;
+		for (size_t i = 0; i < size && !shared->stop; i += MIB)
+			if (madvise(p + i, MIB, MADV_POPULATE_WRITE))
+				_exit(1);
 		_exit(0);
 	}
 	waitpid(pid, NULL, 0);
@@ -428,12 +430,12 @@ static void make_table(unsigned long outputs)
 }
 
 /* Leaves so much memory that what takes the rest is at its end before its time is. */
-static void leave_little(void)
+static void leave_little(size_t left)
 {
 	size_t available = (size_t)sysconf(_SC_AVPHYS_PAGES) * PAGE;
 
-	if (available > MEMORY_LEFT)
-		lock_memory(available - MEMORY_LEFT);
+	if (available > left)
+		lock_memory(available - left);
 }
 
 /* Adds an output to the table, and tells whether it was there. */
@@ -497,8 +499,8 @@ int main(int argc, char **argv)
 	int random = open("/dev/random", O_RDWR);
 	long rounds, swapped;
 
-	if (argc < 2 || argc > 4 || atoi(argv[1]) <= 0)
-		errx(2, "usage: vgetrandom_stress SECONDS [SEED [SWAP]]");
+	if (argc < 2 || argc > 5 || atoi(argv[1]) <= 0 || (argc > 4 && atoi(argv[4]) <= 0))
+		errx(2, "usage: vgetrandom_stress SECONDS [SEED [SWAP [MIB]]]");
 	seconds = atoi(argv[1]);
 	rounds = (seconds + ROUND_SECONDS - 1) / ROUND_SECONDS;
 	if (argc > 2)
@@ -525,7 +527,7 @@ int main(int argc, char **argv)
 	if (rounds > 1)
 		make_table(rounds * OUTPUTS_MAX);
 	if (argc > 3)
-		leave_little();
+		leave_little((argc > 4 ? atoi(argv[4]) : MIB_LEFT) * MIB);
 	swapped = number_in("/proc/vmstat", "pswpout");
 	for (long i = 0; i < rounds; i++)
 		play(random, argc > 3);
