@@ -36,7 +36,7 @@
 #define OUTPUTS_MAX	(4UL << 20)
 #define BLOCKS_MAX	100
 #define ROUND_SECONDS	60
-#define PRESSURE_SECONDS 15
+#define PRESSURE_SECONDS 20
 #define MIB_LEFT	160
 #define DISTURBANCES_MIN 10
 #define CPU1		"/sys/devices/system/cpu/cpu1/online"
