@@ -190,7 +190,7 @@ static void test_wrong_key_after_a_split(struct kunit *test)
  * @mm: where
  * @addr: in a VMA, whose lock it is
  * @locked: it holds it
- * @over: it is about to unlock it
+ * @over: it held it, and is about to unlock it
  * @done: it does nothing more
  */
 struct test_fault {
@@ -208,11 +208,9 @@ static int test_fault_thread(void *data)
 
 	complete(&fault->locked);
 	msleep(50);
-	WRITE_ONCE(fault->over, true);
+	WRITE_ONCE(fault->over, vma);
 	if (vma)
 		vma_end_read(vma);
-	else
-		WRITE_ONCE(fault->over, false);
 	complete(&fault->done);
 	return 0;
 }
