@@ -21,6 +21,7 @@
  * comes from the list, in the wrong order, and with any lock of mm held by
  * whoever allocates: it only tries.
  */
+#include <linux/cacheflush.h>
 #include <linux/highmem.h>
 #include <linux/init.h>
 #include <linux/list_lru.h>
@@ -472,6 +473,14 @@ static inline void vgetrandom_page_unmap(struct vgetrandom_page *page,
 	folio_unlock(folio);
 }
 
+/* Whether something besides the mapping and page tables uses it: a pin by GUP. */
+static bool vgetrandom_page_pinned(struct vgetrandom_page *page)
+{
+	struct folio *folio = page->folio;
+
+	return folio_ref_count(folio) > 1 + folio_mapcount(folio);
+}
+
 /*
  * Unmaps a page and unlinks it from its mapping, unless something besides the
  * mapping uses it: a pin by GUP.  Called with the mapping and the folio locked:
@@ -489,7 +498,7 @@ static bool vgetrandom_page_drop(struct vgetrandom_page *page,
 	struct folio *folio = page->folio;
 
 	/* not worth a fault of the user to find out that it is pinned */
-	if (folio_ref_count(folio) > 1 + folio_mapcount(folio))
+	if (vgetrandom_page_pinned(page))
 		return false;
 	if (folio_mapped(folio))
 		vgetrandom_zap(vma, page->vpn << PAGE_SHIFT, PAGE_SIZE);
@@ -932,17 +941,48 @@ bool vgetrandom_mapping_madvise(struct vm_area_struct *vma,
 	}
 }
 
-/* Whether the page was used since the last call, as far as the CPU tells. */
-static bool vgetrandom_page_clear_young(struct vgetrandom_page *page,
-					struct vm_area_struct *vma)
+/*
+ * Clears the page table entry @pte of a page, under the page table lock.  The
+ * page is never written back: whether it was dirty is of no interest.
+ */
+static void vgetrandom_page_unmap_pte(struct vgetrandom_page *page,
+				      struct vm_area_struct *vma,
+				      unsigned long addr, pte_t *pte)
+{
+	struct folio *folio = page->folio;
+
+	flush_cache_page(vma, addr, folio_pfn(folio));
+	ptep_clear_flush(vma, addr, pte);
+	update_hiwater_rss(vma->vm_mm);
+	dec_mm_counter(vma->vm_mm, mm_counter_file(folio));
+	folio_remove_rmap_pte(folio, &folio->page, vma);
+	folio_put(folio);
+}
+
+/*
+ * Unmaps a page, unless it was used since the last call, as far as the CPU
+ * tells, or is spared in this scan, or pinned.
+ *
+ * The zap of vgetrandom_page_drop() could do that, but is a quarter of what
+ * reclaim costs besides the wipe.  It is left with what a secondary MMU may map,
+ * too; none registers while the VMA is locked.
+ */
+static void vgetrandom_page_unmap_unused(struct vgetrandom_page *page,
+					 struct vm_area_struct *vma,
+					 unsigned int scan)
 {
 	DEFINE_FOLIO_VMA_WALK(pvmw, page->folio, vma, page->vpn << PAGE_SHIFT,
 			      0);
-	bool young = false;
 
-	while (page_vma_mapped_walk(&pvmw))
-		young |= vgetrandom_clear_young(vma, pvmw.address, pvmw.pte);
-	return young;
+	while (page_vma_mapped_walk(&pvmw)) {
+		if (vgetrandom_clear_young(vma, pvmw.address, pvmw.pte))
+			page->spared = scan;
+		else if (page->spared != scan &&
+			 !vgetrandom_page_pinned(page) &&
+			 !mm_has_notifiers(vma->vm_mm))
+			vgetrandom_page_unmap_pte(page, vma, pvmw.address,
+						  pvmw.pte);
+	}
 }
 
 /*
@@ -966,8 +1006,7 @@ static bool vgetrandom_page_reclaim(struct vgetrandom_page *page,
 		vgetrandom_page_skip(page, VGETRANDOM_SKIP_PAGE_LOCKED);
 		return false;
 	}
-	if (vgetrandom_page_clear_young(page, vma))
-		page->spared = scan;
+	vgetrandom_page_unmap_unused(page, vma, scan);
 	if (page->spared == scan) {
 		vgetrandom_page_skip(page, VGETRANDOM_SKIP_USED);
 	} else {

@@ -39,6 +39,10 @@ static inline void vgetrandom_folios_put(struct folio_batch *folios)
 
 #define folios_put		vgetrandom_folios_put
 
+/* They take pages. */
+#define mm_counter_file(folio)	(mm_counter_file)(&(folio)->page)
+#define folio_remove_rmap_pte(folio, page, vma)	page_remove_rmap(page, vma, false)
+
 /* The forms with a node and a memory cgroup are the only ones used. */
 #define list_lru_add		list_lru_add_memcg
 #define list_lru_del		list_lru_del_memcg

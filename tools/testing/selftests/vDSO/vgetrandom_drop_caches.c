@@ -52,6 +52,49 @@ TEST(drop_caches_after_changes)
 	EXPECT_TRUE(is_zero(p + 6 * PAGE, 2));
 }
 
+static unsigned long *counted;
+static bool stop_counting;
+
+static void *count(void *arg)
+{
+	while (!__atomic_load_n(&stop_counting, __ATOMIC_RELAXED))
+		__atomic_add_fetch(counted, 1, __ATOMIC_RELAXED);
+	return arg;
+}
+
+/*
+ * A thread that writes without a pause, and so without a reason to look at the page
+ * tables, does not go on with the page that it has lost.
+ */
+TEST(drop_caches_is_seen_by_threads)
+{
+	unsigned long seen;
+	long dropped;
+	pthread_t thread;
+	int i, j, lost = 0;
+
+	counted = (unsigned long *)droppable(1);
+	ASSERT_NE(MAP_FAILED, counted);
+	stop_counting = false;
+	ASSERT_EQ(0, pthread_create(&thread, NULL, count, NULL));
+	for (i = 0; i < 50 && lost < 5; i++) {
+		dropped = number_in("/proc/vmstat", "vgetrandom_dropped");
+		ASSERT_TRUE(drop_slab());
+		if (number_in("/proc/vmstat", "vgetrandom_dropped") == dropped)
+			continue;
+		lost++;
+		seen = __atomic_load_n(counted, __ATOMIC_RELAXED);
+		for (j = 0; j < 500 &&
+		     __atomic_load_n(counted, __ATOMIC_RELAXED) == seen; j++)
+			usleep(10000);
+		EXPECT_NE(500, j) TH_LOG("the thread writes elsewhere");
+	}
+	__atomic_store_n(&stop_counting, true, __ATOMIC_RELAXED);
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	EXPECT_NE(0, lost);
+	TH_LOG("%d drops in %d scans", lost, i);
+}
+
 /* All at once: threads that write, drops, forks, splits. */
 TEST(drop_caches_while_written)
 {
