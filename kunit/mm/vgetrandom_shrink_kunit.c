@@ -123,6 +123,65 @@ static void test_shrinker_spares_used_pages(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0U, test_pages(mapping));
 }
 
+/* A pinned page is not even unmapped: mincore() would say that it is gone. */
+static void test_shrinker_unmaps(struct kunit *test)
+{
+	struct mm_struct *mm = current->mm;
+	unsigned long addr = test_map(test, 2);
+	struct vgetrandom_mapping *mapping = test_mapping(test, addr);
+	struct folio *pinned = test_pin(mapping, addr + PAGE_SIZE);
+	unsigned long rss = get_mm_counter(mm, MM_FILEPAGES);
+
+	KUNIT_EXPECT_EQ(test, 0UL, test_shrink(10));
+	KUNIT_EXPECT_EQ(test, rss, get_mm_counter(mm, MM_FILEPAGES));
+	KUNIT_EXPECT_EQ(test, 1UL, test_shrink(10));
+	KUNIT_EXPECT_EQ(test, rss - 1, get_mm_counter(mm, MM_FILEPAGES));
+	KUNIT_EXPECT_FALSE(test, test_present(mapping, addr));
+	KUNIT_EXPECT_TRUE(test, folio_mapped(pinned));
+	folio_put(pinned);
+}
+
+#ifdef CONFIG_MMU_NOTIFIER
+struct test_secondary {
+	struct mmu_notifier	notifier;
+	unsigned long		addr;
+	unsigned int		told;
+};
+
+static int test_invalidate(struct mmu_notifier *notifier,
+			   const struct mmu_notifier_range *range)
+{
+	struct test_secondary *secondary =
+		container_of(notifier, struct test_secondary, notifier);
+
+	if (range->start <= secondary->addr && secondary->addr < range->end)
+		secondary->told++;
+	return 0;
+}
+
+static const struct mmu_notifier_ops test_secondary_ops = {
+	.invalidate_range_start	= test_invalidate,
+};
+
+/* As of an IOMMU or of a guest: it must not keep a page that is dropped. */
+static void test_shrinker_tells_secondary_mmus(struct kunit *test)
+{
+	unsigned long addr = test_map(test, 1);
+	struct test_secondary secondary = {
+		.notifier.ops = &test_secondary_ops, .addr = addr,
+	};
+
+	KUNIT_ASSERT_EQ(test, 0, mmu_notifier_register(&secondary.notifier,
+						       current->mm));
+	KUNIT_EXPECT_EQ(test, 0UL, test_shrink(10));
+	KUNIT_EXPECT_EQ(test, 0U, secondary.told);
+	KUNIT_EXPECT_EQ(test, 1UL, test_shrink(10));
+	KUNIT_EXPECT_EQ(test, 1U, secondary.told);
+	KUNIT_EXPECT_EQ(test, 0, test_read(test, addr));
+	mmu_notifier_unregister(&secondary.notifier, current->mm);
+}
+#endif
+
 /* Reclaim hears of each page, or it would go on to the last one. */
 static void test_shrinker_reports_to_reclaim(struct kunit *test)
 {
@@ -233,6 +292,10 @@ static void test_broken_page_is_told(struct kunit *test)
 static struct kunit_case vgetrandom_shrink_test_cases[] = {
 	KUNIT_CASE(test_shrinker_counts_and_drops),
 	KUNIT_CASE(test_shrinker_spares_used_pages),
+	KUNIT_CASE(test_shrinker_unmaps),
+#ifdef CONFIG_MMU_NOTIFIER
+	KUNIT_CASE(test_shrinker_tells_secondary_mmus),
+#endif
 	KUNIT_CASE(test_shrinker_reports_to_reclaim),
 	KUNIT_CASE(test_shrinker_leaves_what_is_busy),
 #ifdef CONFIG_PER_VMA_LOCK

@@ -11,6 +11,7 @@
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 #include <linux/pagevec.h>
+#include <linux/rmap.h>
 #include <linux/shrinker.h>
 #include <linux/slab.h>
 #include <linux/swap.h>
@@ -39,9 +40,19 @@ static inline void vgetrandom_folios_put(struct folio_batch *folios)
 
 #define folios_put		vgetrandom_folios_put
 
-/* They take pages. */
-#define mm_counter_file(folio)	(mm_counter_file)(&(folio)->page)
-#define folio_remove_rmap_pte(folio, page, vma)	page_remove_rmap(page, vma, false)
+/* These take pages. */
+static inline int vgetrandom_mm_counter_file(struct folio *folio)
+{
+	return mm_counter_file(&folio->page);
+}
+
+#define mm_counter_file		vgetrandom_mm_counter_file
+
+static inline void folio_remove_rmap_pte(struct folio *folio, struct page *page,
+					 struct vm_area_struct *vma)
+{
+	page_remove_rmap(page, vma, false);
+}
 
 /* The forms with a node and a memory cgroup are the only ones used. */
 #define list_lru_add		list_lru_add_memcg

@@ -187,6 +187,7 @@ TEST_F(pinned, survives_drop_caches)
 
 	for (i = 0; i < PATIENCE; i++)
 		ASSERT_TRUE(drop_slab());
+	EXPECT_EQ(1, resident(self->p, 3));
 	EXPECT_TRUE(holds_from(self->page, 1, 1, 1));
 	fill(self->page, 1, 2);
 	EXPECT_TRUE(is_zero(self->p, 1));
