@@ -965,7 +965,8 @@ static void vgetrandom_page_unmap_pte(struct vgetrandom_page *page,
  *
  * The zap of vgetrandom_page_drop() could do that, but is a quarter of what
  * reclaim costs besides the wipe.  It is left with what a secondary MMU may map,
- * too; none registers while the VMA is locked.
+ * too; none registers while the VMA is locked.  A zap elsewhere that has not yet
+ * flushed the TLBs has a reference: the page is as good as pinned.
  */
 static void vgetrandom_page_unmap_unused(struct vgetrandom_page *page,
 					 struct vm_area_struct *vma,
