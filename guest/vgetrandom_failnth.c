@@ -222,10 +222,16 @@ static int do_mremap(unsigned char *p)
 		      MAP_FAILED);
 }
 
+/* What has moved, but could not be unmapped then, is mapped there still, and empty. */
+static bool left_empty(const unsigned char *p, size_t first, size_t pages)
+{
+	return !mapped(p + first * PAGE) || zero(p, first, pages);
+}
+
 static bool mremap_is_good(unsigned char *p, int error)
 {
 	bool good = error ? error == ENOMEM && whole(p, 0, PAGES)
-			  : whole(ELSEWHERE, 0, PAGES) && !mapped(p);
+			  : whole(ELSEWHERE, 0, PAGES) && left_empty(p, 0, PAGES);
 
 	if (!error)
 		munmap(ELSEWHERE, SIZE);
@@ -239,12 +245,11 @@ static int do_mremap_part(unsigned char *p)
 			     ELSEWHERE + 2 * PAGE) == MAP_FAILED);
 }
 
-/* What has moved, but could not be split off its VMA then, is mapped there still, and empty. */
 static bool mremap_part_is_good(unsigned char *p, int error)
 {
 	bool good = whole(p, 0, 2) && whole(p, 4, PAGES - 4) &&
 		    (error ? error == ENOMEM && whole(p, 2, 2)
-			   : whole(ELSEWHERE, 2, 2) && (!mapped(p + 2 * PAGE) || zero(p, 2, 2)));
+			   : whole(ELSEWHERE, 2, 2) && left_empty(p, 2, 2));
 
 	if (!error)
 		munmap(ELSEWHERE, SIZE);
