@@ -134,7 +134,7 @@ static struct {
 	unsigned int keys_before;
 	unsigned int first_new;
 
-	/* one of so many instructions is enough: the environment's VGETRANDOM_SHARE */
+	/* of so many instructions that it has passed one is disturbed */
 	unsigned int share;
 	unsigned int passed;
 	unsigned int instructions;
@@ -579,10 +579,8 @@ FIXTURE_TEARDOWN(level)
 static bool step_open(struct vdso_image *image, size_t level)
 {
 	const unsigned char *kernels = (void *)-1UL, *kernel;
-	const char *share = getenv("VGETRANDOM_SHARE");
 
-	step.share = share ? strtoul(share, NULL, 10) : 0;
-	step.share += !step.share;
+	step.share = share();
 	for (size_t i = 0; i < VDSO_LEVELS; i++) {
 		kernel = (void *)vdso_image_level(image, i);
 		if (kernel && kernel < kernels)

@@ -17,18 +17,6 @@
 #define BLOCK sizeof(struct vgetrandom_block)
 #define NUM_THREADS 4
 
-/*
- * One of so many forks, and of instructions at which something happens, is enough: what the
- * environment's VGETRANDOM_SHARE says, for kernels in which each of them takes long.
- */
-static inline size_t share(void)
-{
-	const char *value = getenv("VGETRANDOM_SHARE");
-	size_t num = value ? strtoul(value, NULL, 10) : 1;
-
-	return num ? num : 1;
-}
-
 static inline bool fill(const struct vgetrandom *v, void *state, struct vgetrandom_block *blocks,
 			size_t num)
 {

@@ -22,4 +22,16 @@
 #define SKIP_STATUS 255
 #endif
 
+/*
+ * One of so many forks, and of instructions at which something happens, is enough: what the
+ * environment's VGETRANDOM_SHARE says, where each of them takes long.
+ */
+static inline size_t share(void)
+{
+	const char *value = getenv("VGETRANDOM_SHARE");
+	size_t num = value ? strtoul(value, NULL, 10) : 1;
+
+	return num ? num : 1;
+}
+
 #endif /* VGETRANDOM_HARNESS_H */
